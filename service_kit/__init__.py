@@ -1,0 +1,1 @@
+"""Plumbing that both processes need: settings, time budget, logs, request ids, problem+json. Knows no stocks."""

@@ -1,0 +1,84 @@
+"""Reading settings from the environment: every problem is collected, so that one message lists them all.
+
+`X` may also come from a file named by `X_FILE` (Docker and Kubernetes secrets). An empty value counts as unset,
+because compose files pass `${X:-}` through.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+class SettingsError(ValueError):
+    """Wrong or missing settings; the text lists all of them, one a line, and never shows a value."""
+
+
+class EnvironmentReader:
+    """Reads typed settings from a mapping and remembers what was wrong; call `check` at the end."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._problems: list[str] = []
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """The value of `name`, or of the file named by `name`_FILE; without a default it is required."""
+        value = self._environment.get(name) or self._from_file(name) or default
+        if value is None:
+            self.problem(name, "is required")
+            return ""
+        return value
+
+    def integer(self, name: str, default: int, *, low: int, high: int) -> int:
+        text = self.text(name, str(default))
+        try:
+            number = int(text)
+        except ValueError:
+            self.problem(name, "must be a whole number")
+            return default
+        if not low <= number <= high:
+            self.problem(name, f"must be from {low} to {high}")
+        return number
+
+    def choice(self, name: str, default: str, allowed: Sequence[str]) -> str:
+        value = self.text(name, default)
+        if value not in allowed:
+            self.problem(name, f"must be one of: {', '.join(allowed)}")
+        return value
+
+    def names(self, name: str, default: str, allowed: Sequence[str]) -> tuple[str, ...]:
+        """A list separated by commas, in order, each of `allowed` at most once."""
+        chosen = tuple(part.strip() for part in self.text(name, default).split(",") if part.strip())
+        if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(allowed):
+            self.problem(name, f"must be a list, separated by commas and without repeats, of: {', '.join(allowed)}")
+        return chosen
+
+    def url(self, name: str, default: str, schemes: Sequence[str]) -> str:
+        value = self.text(name, default)
+        try:
+            parts = urlsplit(value)
+            valid = parts.scheme in schemes and bool(parts.hostname)
+            _ = parts.port  # raises for a port that is not one
+        except ValueError:
+            valid = False
+        if not valid:
+            self.problem(name, f"must be a URL that starts with {' or '.join(f'{s}://' for s in schemes)}")
+        return value
+
+    def problem(self, name: str, text: str) -> None:
+        """Note that setting `name` is wrong, for instance when two settings do not go together."""
+        self._problems.append(f"{name} {text}")
+
+    def check(self) -> None:
+        """:raises SettingsError: any setting read so far is wrong or missing."""
+        if self._problems:
+            raise SettingsError("Wrong settings:\n" + "\n".join(f"  {problem}" for problem in self._problems))
+
+    def _from_file(self, name: str) -> str | None:
+        path = self._environment.get(f"{name}_FILE")
+        if not path:
+            return None
+        try:
+            return Path(path).read_text(encoding="utf-8").strip() or None
+        except (OSError, UnicodeDecodeError):
+            self.problem(f"{name}_FILE", "names a file that cannot be read")
+            return ""

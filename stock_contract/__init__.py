@@ -1,0 +1,50 @@
+"""What the two services say to each other: messages, error codes and their JSON form.
+
+Standard library and marshmallow only; no behaviour beyond encode and decode.
+"""
+
+from stock_contract.codec import (
+    MalformedMessageError,
+    UnsupportedVersionError,
+    decode_reply,
+    decode_request,
+    dump_failure,
+    dump_quote,
+    encode_reply,
+    encode_request,
+    load_failure,
+    load_quote,
+)
+from stock_contract.messages import (
+    CONTRACT_VERSION,
+    REQUEST_QUEUE,
+    ErrorCode,
+    Failure,
+    Quote,
+    QuoteReply,
+    QuoteRequest,
+)
+from stock_contract.symbols import MAX_SYMBOL_LENGTH, MAX_SYMBOLS_PER_REQUEST, is_valid_symbol
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "MAX_SYMBOLS_PER_REQUEST",
+    "MAX_SYMBOL_LENGTH",
+    "REQUEST_QUEUE",
+    "ErrorCode",
+    "Failure",
+    "MalformedMessageError",
+    "Quote",
+    "QuoteReply",
+    "QuoteRequest",
+    "UnsupportedVersionError",
+    "decode_reply",
+    "decode_request",
+    "dump_failure",
+    "dump_quote",
+    "encode_reply",
+    "encode_request",
+    "is_valid_symbol",
+    "load_failure",
+    "load_quote",
+]

@@ -1,0 +1,105 @@
+"""Marshmallow schemas of the wire form. Readers ignore fields that they do not know (deployment skew is real)."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
+
+from stock_contract.messages import ErrorCode, Failure, Quote, QuoteRequest
+from stock_contract.symbols import MAX_SYMBOLS_PER_REQUEST, is_valid_symbol
+
+_MAX_PRICE: Final = Decimal(10) ** 12
+_MAX_DECIMAL_PLACES: Final = 10
+_MAX_NAME_LENGTH: Final = 200
+
+
+def _check_symbol(text: str) -> None:
+    if not is_valid_symbol(text):
+        raise ValidationError("Not a symbol code.")
+
+
+def _check_price(price: Decimal) -> None:
+    exponent = price.as_tuple().exponent
+    if not 0 <= price <= _MAX_PRICE or (isinstance(exponent, int) and exponent < -_MAX_DECIMAL_PLACES):
+        raise ValidationError("Not a price.")
+
+
+class _Price(fields.Decimal):
+    """An exact price; a string on the wire, because a JSON number becomes a binary float in most readers."""
+
+    def __init__(self) -> None:
+        super().__init__(required=True, allow_nan=False, validate=_check_price)
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str:
+        return format(value, "f")
+
+
+class _Instant(fields.AwareDateTime):
+    """A moment in UTC, ISO 8601 with `Z`."""
+
+    def __init__(self) -> None:
+        super().__init__(required=True, format="iso", default_timezone=UTC)
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str:
+        instant: datetime = value.astimezone(UTC)
+        return instant.isoformat().replace("+00:00", "Z")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        parsed = super()._deserialize(value, attr, data, **kwargs)
+        return parsed.astimezone(UTC)
+
+
+class _MessageSchema(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+
+class RequestSchema(_MessageSchema):
+    """The body of a `QuoteRequest`, without its version."""
+
+    request_id = fields.String(required=True, validate=validate.Length(1, 64))
+    symbols = fields.List(
+        fields.String(validate=_check_symbol),
+        required=True,
+        validate=validate.Length(1, MAX_SYMBOLS_PER_REQUEST),
+    )
+
+    @post_load
+    def _build(self, data: Mapping[str, Any], **_: Any) -> QuoteRequest:
+        return QuoteRequest(request_id=data["request_id"], symbols=tuple(data["symbols"]))
+
+
+class QuoteSchema(_MessageSchema):
+    """A `Quote`; also the body of the stock service's HTTP answer."""
+
+    symbol = fields.String(required=True, validate=_check_symbol)
+    name = fields.String(required=True, validate=validate.Length(1, _MAX_NAME_LENGTH))
+    open = _Price()
+    high = _Price()
+    low = _Price()
+    close = _Price()
+    volume = fields.Integer(load_default=None, allow_none=True, strict=True, validate=validate.Range(0, 2**63 - 1))
+    currency = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 8))
+    source = fields.String(required=True, validate=validate.Length(1, 32))
+    as_of = _Instant()
+    fetched_at = _Instant()
+    stale = fields.Boolean(load_default=False)
+
+    @post_load
+    def _build(self, data: Mapping[str, Any], **_: Any) -> Quote:
+        return Quote(**data)
+
+
+class FailureSchema(_MessageSchema):
+    """A `Failure`. A code of a newer sender reads as `internal`: an error stays an error."""
+
+    code = fields.String(required=True)
+    retry_after = fields.Integer(load_default=None, allow_none=True, validate=validate.Range(0, 86_400))
+
+    @post_load
+    def _build(self, data: Mapping[str, Any], **_: Any) -> Failure:
+        known = data["code"] in ErrorCode.__members__.values()
+        code = ErrorCode(data["code"]) if known else ErrorCode.INTERNAL
+        return Failure(code=code, retry_after=data["retry_after"])
