@@ -1,4 +1,64 @@
 """Remote procedure calls over RabbitMQ: how a call crosses the broker. Knows no stocks and no web.
 
-`connect_client` and `serve` are the two ways in; docs/adr/0002 and 0003 say why replies and acks go the way they do.
+A process that asks makes one client, `client = connect_client(url, "queue", grace=3.0)`, and shares it among its
+threads: `client.call(b"...", deadline=Deadline.after(6.0))`. A process that answers calls
+`serve(url, "queue", handler, ...)` on its main thread. docs/adr/0002 and 0003 say why replies and acknowledgements go
+the way they do.
 """
+
+from amqp_rpc.amqp_client import AmqpClientTransport, ReplyPath
+from amqp_rpc.client import DEFAULT_MAX_IN_FLIGHT, RpcClient
+from amqp_rpc.errors import (
+    BrokerUnavailableError,
+    CallTimeoutError,
+    ClientClosedError,
+    ConnectionLostError,
+    NoServerError,
+    OverloadedError,
+    RemoteError,
+    RpcError,
+    UnavailableError,
+)
+from amqp_rpc.messages import Request
+from amqp_rpc.parameters import connection_parameters
+from amqp_rpc.server import Handler, RpcServer
+from amqp_rpc.serving import serve
+
+__all__ = [
+    "BrokerUnavailableError",
+    "CallTimeoutError",
+    "ClientClosedError",
+    "ConnectionLostError",
+    "Handler",
+    "NoServerError",
+    "OverloadedError",
+    "RemoteError",
+    "Request",
+    "RpcClient",
+    "RpcError",
+    "RpcServer",
+    "UnavailableError",
+    "connect_client",
+    "connection_parameters",
+    "serve",
+]
+
+
+def connect_client(
+    url: str,
+    queue: str,
+    *,
+    grace: float,
+    heartbeat: int = 10,
+    max_in_flight: int = DEFAULT_MAX_IN_FLIGHT,
+    reply_path: ReplyPath = "direct",
+) -> RpcClient:
+    """A client of `queue` on the broker at `url`; returns at once and connects on a thread of its own.
+
+    :param grace: seconds for which calls wait when the queue has lost its last consumer, for a worker that restarts.
+    :param heartbeat: seconds of the AMQP heartbeat.
+    :param max_in_flight: calls waiting at once; one more is refused with `OverloadedError`.
+    :raises ValueError: the URL is not one.
+    """
+    parameters = connection_parameters(url, name=f"{queue} client", heartbeat=heartbeat)
+    return RpcClient(AmqpClientTransport(parameters, queue, reply_path), grace=grace, max_in_flight=max_in_flight)

@@ -42,7 +42,7 @@ class NoServerError(UnavailableError):
 
 
 class OverloadedError(UnavailableError):
-    """This process already has its limit of calls in flight."""
+    """The process already has its limit of calls in flight."""
 
 
 class ClientClosedError(UnavailableError):

@@ -1,0 +1,154 @@
+"""The client's transport over RabbitMQ: publishes calls, receives replies, and asks who is serving."""
+
+import logging
+import time
+from typing import Final, Literal
+
+import pika
+from pika.channel import Channel
+
+from amqp_rpc.amqp_connection import AmqpConnection
+from amqp_rpc.consumer_counter import ConsumerCounter
+from amqp_rpc.corked_connection import CorkedConnection
+from amqp_rpc.messages import BUDGET_HEADER, FAILED_HEADER, Call, Reply
+from amqp_rpc.transport import ClientListener
+
+_log = logging.getLogger(__name__)
+
+ReplyPath = Literal["direct", "queue"]
+"""`direct` is RabbitMQ's direct reply-to; `queue` an exclusive queue of this connection (docs/adr/0002)."""
+
+_DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
+_TRANSIENT: Final = pika.DeliveryMode.Transient.value
+_ASK_EVERY: Final = 1.0
+_ANSWER_WITHIN: Final = 2.0
+"""Seconds for the broker to count consumers; after that the connection is dead, long before a heartbeat says so."""
+
+
+class AmqpClientTransport:
+    """Publishes to `queue` through the default exchange, with `mandatory`, so that a missing queue is said at once."""
+
+    def __init__(self, parameters: pika.URLParameters, queue: str, reply_path: ReplyPath = "direct") -> None:
+        self._queue = queue
+        self._reply_path = reply_path
+        self._link: AmqpConnection[Call] = AmqpConnection(parameters, self, role="client")
+        self._listener: ClientListener
+        self._connection: CorkedConnection | None = None
+        self._channel: Channel | None = None
+        self._reply_to = _DIRECT_REPLY_TO
+        self._ready = False
+        self._blocked = False
+        self._counter = ConsumerCounter(queue, self._on_consumers)
+        self._watching = False
+
+    def start(self, listener: ClientListener) -> None:
+        self._listener = listener
+        self._link.start()
+
+    def publish(self, call: Call) -> None:
+        self._link.submit(call)
+
+    def close(self) -> None:
+        self._link.close()
+
+    # The session of the connection; everything from here on runs on the I/O thread.
+
+    def opened(self, connection: CorkedConnection) -> None:
+        self._connection = connection
+        connection.add_on_connection_blocked_callback(lambda *_: self._on_blocked(blocked=True))
+        connection.add_on_connection_unblocked_callback(lambda *_: self._on_blocked(blocked=False))
+        connection.channel(on_open_callback=self._on_channel_open)
+
+    def lost(self) -> None:
+        self._ready = self._blocked = False
+        self._connection = self._channel = None
+        self._counter.forget()
+        self._listener.on_disconnected()
+
+    def send(self, call: Call) -> None:
+        channel = self._channel
+        if not self._ready or channel is None or not channel.is_open:
+            self.drop(call)
+            return
+        budget_ms = int(call.deadline.remaining() * 1000)
+        if budget_ms <= 0:
+            return  # its caller is gone already
+        if not self._watching:
+            self._watch(asked_at=call.created_at)
+        channel.basic_publish("", self._queue, call.body, self._properties(call, budget_ms), mandatory=True)
+
+    def drop(self, call: Call) -> None:
+        self._listener.on_dropped(call.correlation_id)
+
+    def _properties(self, call: Call, budget_ms: int) -> pika.BasicProperties:
+        return pika.BasicProperties(
+            reply_to=self._reply_to,
+            correlation_id=call.correlation_id,
+            delivery_mode=_TRANSIENT,
+            expiration=str(budget_ms),
+            headers={**call.headers, BUDGET_HEADER: budget_ms},
+        )
+
+    def _on_channel_open(self, channel: Channel) -> None:
+        self._channel = channel
+        channel.add_on_close_callback(self._on_channel_closed)
+        channel.add_on_return_callback(self._on_return)
+        if self._reply_path == "direct":
+            self._consume_replies(channel, _DIRECT_REPLY_TO)
+        else:
+            channel.queue_declare(
+                "", exclusive=True, callback=lambda frame: self._consume_replies(channel, frame.method.queue)
+            )
+
+    def _consume_replies(self, channel: Channel, queue: str) -> None:
+        self._reply_to = queue
+        # Direct reply-to demands consuming first and publishing after, on the same channel, without acknowledgements.
+        channel.basic_consume(queue, self._on_reply, auto_ack=True, callback=self._on_consuming)
+
+    def _on_consuming(self, _frame: object) -> None:
+        self._ready = True
+        self._link.settled()
+        self._listener.on_connected()
+
+    def _on_reply(self, _channel: Channel, _method: object, properties: pika.BasicProperties, body: bytes) -> None:
+        failed = bool((properties.headers or {}).get(FAILED_HEADER))
+        self._listener.on_reply(Reply(properties.correlation_id or "", body, failed))
+
+    def _on_return(self, _channel: Channel, _method: object, properties: pika.BasicProperties, _body: bytes) -> None:
+        self._listener.on_returned(properties.correlation_id or "")
+
+    def _on_channel_closed(self, _channel: Channel, reason: Exception) -> None:
+        # Losing the channel alone also voids the reply address: one way back for both, a new connection.
+        if self._connection is not None and self._connection.is_open:
+            _log.error("rpc.channel_closed", extra={"reason": str(reason)[:300]})
+            self._link.abort("rpc.channel_closed")
+
+    def _on_blocked(self, *, blocked: bool) -> None:
+        _log.warning("rpc.blocked" if blocked else "rpc.unblocked")
+        self._blocked = blocked
+        self._listener.on_blocked(blocked=blocked)
+
+    # Watching who serves the queue, only while somebody wants to know.
+
+    def _watch(self, asked_at: float) -> None:
+        self._watching = True
+        self._ask(asked_at)
+        self._link.run_later(_ASK_EVERY, self._tick)
+
+    def _tick(self) -> None:
+        if not self._listener.wants_consumer_count():
+            self._watching = False
+            return
+        self._ask(time.monotonic())
+        self._link.run_later(_ASK_EVERY, self._tick)
+
+    def _ask(self, now: float) -> None:
+        if not self._ready or self._blocked or self._connection is None:
+            return  # a blocked broker reads nothing, so its silence means nothing
+        if self._counter.waiting_since(now) > _ANSWER_WITHIN:
+            self._link.abort("rpc.broker_silent")
+            return
+        self._counter.ask(self._connection, now)
+
+    def _on_consumers(self, count: int, asked_at: float) -> None:
+        self._listener.on_consumers(count, asked_at)

@@ -1,0 +1,181 @@
+"""One broker connection and the one thread that may touch it: connects, reconnects for ever, and runs the I/O loop."""
+
+import collections
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final, Generic, Protocol, TypeVar
+
+import pika
+from pika.adapters.select_connection import IOLoop
+
+from amqp_rpc.backoff import Backoff
+from amqp_rpc.corked_connection import CorkedConnection
+
+_log = logging.getLogger(__name__)
+
+_CLOSE_TIMEOUT: Final = 1.0
+"""Seconds for the closing handshake; then the connection is dropped."""
+
+Item = TypeVar("Item")
+Item_contra = TypeVar("Item_contra", contravariant=True)
+
+
+class Session(Protocol[Item_contra]):
+    """What is done on the connection. Every method runs on the I/O thread."""
+
+    def opened(self, connection: CorkedConnection) -> None:
+        """A new connection is open; earlier channels and delivery tags are void."""
+
+    def lost(self) -> None:
+        """The connection was lost, or an attempt failed."""
+
+    def send(self, item: Item_contra) -> None:
+        """Send one submitted item on the open connection."""
+
+    def drop(self, item: Item_contra) -> None:
+        """A submitted item cannot be sent: there is no connection."""
+
+
+class AmqpConnection(Generic[Item]):
+    """Keeps a connection up, and carries items from any thread to the I/O thread.
+
+    Items that are ready together are sent together, and the I/O thread is woken only when it sleeps.
+    """
+
+    def __init__(self, parameters: pika.URLParameters, session: Session[Item], role: str) -> None:
+        self._parameters = parameters
+        self._session = session
+        self._role = role
+        self._loop = IOLoop()
+        self._connection: CorkedConnection | None = None
+        self._outbox: collections.deque[Item] = collections.deque()
+        self._wake_pending = False
+        self._backoff = Backoff()
+        self._closing = False
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name=f"amqp-{role}", daemon=True)
+
+    def start(self) -> None:
+        self._loop.add_callback_threadsafe(self._connect)
+        self._thread.start()
+
+    def submit(self, item: Item) -> None:
+        """Have `item` sent soon; from any thread, never waits."""
+        self._outbox.append(item)
+        if not self._wake_pending:
+            self._wake_pending = True
+            self._loop.add_callback_threadsafe(self._flush)
+
+    def run_soon(self, callback: Callable[[], None]) -> None:
+        """Run `callback` on the I/O thread; from any thread."""
+        self._loop.add_callback_threadsafe(callback)
+
+    def run_later(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Run `callback` after that many seconds; only from the I/O thread."""
+        self._loop.call_later(seconds, callback)
+
+    def abort(self, event: str) -> None:
+        """Drop the connection and make a new one; only from the I/O thread. `event` names the reason in the log."""
+        if self._connection is not None and not self._connection.is_closed:
+            self._connection.abort(ConnectionAbortedError(event))
+
+    def settled(self) -> None:
+        """The session works: the next loss starts the backoff anew; only from the I/O thread.
+
+        An open connection is not enough: a broker that accepts it and then closes the channel would otherwise be
+        asked again without pause.
+        """
+        self._backoff.reset()
+
+    def close(self) -> None:
+        """Send what is waiting, close, and end the thread; from any other thread, safe to repeat."""
+        if self._thread.is_alive():
+            self._loop.add_callback_threadsafe(self._begin_close)
+            self._thread.join(2 * _CLOSE_TIMEOUT)
+
+    # From here on everything runs on the I/O thread.
+
+    def _run(self) -> None:
+        while not self._ended:
+            try:
+                self._loop.start()
+            except Exception:  # noqa: BLE001  a defect in a callback must not end the only thread that serves every call
+                _log.exception("rpc.io_failed", extra=self._where())
+                self.abort("rpc.io_failed")
+        self._loop.close()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._loop.stop()
+
+    def _connect(self) -> None:
+        if self._closing:
+            return
+        self._connection = CorkedConnection(
+            self._parameters,
+            on_open_callback=self._on_open,
+            on_open_error_callback=self._on_open_error,
+            on_close_callback=self._on_close,
+            custom_ioloop=self._loop,
+        )
+
+    def _on_open(self, connection: CorkedConnection) -> None:
+        _log.info("rpc.connected", extra=self._where())
+        self._session.opened(connection)
+
+    def _on_open_error(self, _connection: CorkedConnection, error: BaseException) -> None:
+        self._after_failure("rpc.connect_failed", error)
+
+    def _on_close(self, _connection: CorkedConnection, error: BaseException) -> None:
+        self._after_failure("rpc.connection_lost", error)
+
+    def _after_failure(self, event: str, error: BaseException) -> None:
+        self._connection = None
+        self._session.lost()
+        self._drop_outbox()
+        if self._closing:
+            self._end()
+            return
+        delay = self._backoff.next_delay()
+        _log.warning(event, extra={**self._where(), "error": _describe(error), "retry_in": round(delay, 2)})
+        self._loop.call_later(delay, self._connect)
+
+    def _flush(self) -> None:
+        self._wake_pending = False  # before the outbox is read: an item that comes now wakes the thread again
+        connection = self._connection
+        if connection is None or not connection.is_open:
+            self._drop_outbox()
+            return
+        with connection.corked():
+            while self._outbox and connection.is_open:
+                self._session.send(self._outbox.popleft())
+
+    def _drop_outbox(self) -> None:
+        while self._outbox:
+            self._session.drop(self._outbox.popleft())
+
+    def _begin_close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        connection = self._connection
+        if connection is None:
+            self._end()
+            return
+        self._flush()
+        if not (connection.is_closing or connection.is_closed):
+            connection.close()
+        self._loop.call_later(_CLOSE_TIMEOUT, lambda: self._give_up_closing(connection))
+
+    def _give_up_closing(self, connection: CorkedConnection) -> None:
+        if not connection.is_closed:
+            connection.abort(TimeoutError("the broker did not answer the close"))
+
+    def _where(self) -> dict[str, object]:
+        return {"role": self._role, "host": self._parameters.host, "port": self._parameters.port}
+
+
+def _describe(error: BaseException) -> str:
+    """The error's type and text. pika's texts hold addresses and reply codes, never credentials."""
+    return f"{type(error).__name__}: {error}"[:300]

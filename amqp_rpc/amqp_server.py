@@ -1,0 +1,168 @@
+"""The server's transport over RabbitMQ: consumes requests; replies first and acknowledges after, on its I/O thread."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import pika
+from pika.channel import Channel
+from pika.spec import Basic
+
+from amqp_rpc.amqp_connection import AmqpConnection
+from amqp_rpc.corked_connection import CorkedConnection
+from amqp_rpc.messages import FAILED_HEADER, Delivery, Reply
+from amqp_rpc.transport import ServerListener
+
+_log = logging.getLogger(__name__)
+
+_TICK: Final = 2.0
+_TRANSIENT: Final = pika.DeliveryMode.Transient.value
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A delivery tag is valid on the channel that brought it, and on no other."""
+
+    channel: Channel
+    tag: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    delivery: Delivery
+    reply: Reply | None
+
+
+class AmqpServerTransport:
+    """Consumes `queue`, which it declares durable, with `prefetch` unacknowledged deliveries at most.
+
+    :param on_alive: called every two seconds while it consumes and the I/O loop turns; for liveness checks.
+    """
+
+    def __init__(
+        self,
+        parameters: pika.URLParameters,
+        queue: str,
+        *,
+        prefetch: int,
+        on_alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._queue = queue
+        self._prefetch = prefetch
+        self._on_alive = on_alive
+        self._link: AmqpConnection[_Finished] = AmqpConnection(parameters, self, role="server")
+        self._listener: ServerListener
+        self._connection: CorkedConnection | None = None
+        self._channel: Channel | None = None
+        self._consumer_tag: str | None = None
+        self._stopping = False
+        self._stopped = threading.Event()
+        self._ticking = False
+
+    def start(self, listener: ServerListener) -> None:
+        self._listener = listener
+        self._link.start()
+
+    def finish(self, delivery: Delivery, reply: Reply | None) -> None:
+        self._link.submit(_Finished(delivery, reply))
+
+    def stop_consuming(self, timeout: float) -> None:
+        self._link.run_soon(self._begin_stop)
+        if not self._stopped.wait(timeout):
+            _log.warning("rpc.cancel_unconfirmed", extra={"queue": self._queue})
+
+    def close(self) -> None:
+        self._link.close()
+
+    # The session of the connection; everything from here on runs on the I/O thread.
+
+    def opened(self, connection: CorkedConnection) -> None:
+        if self._stopping:
+            return
+        self._connection = connection
+        connection.channel(on_open_callback=self._on_channel_open)
+
+    def lost(self) -> None:
+        self._connection = self._channel = self._consumer_tag = None
+        if self._stopping:
+            self._stopped.set()
+
+    def send(self, finished: _Finished) -> None:
+        token = finished.delivery.token
+        if not isinstance(token, _Token) or token.channel is not self._channel or not token.channel.is_open:
+            self.drop(finished)
+            return
+        reply, reply_to = finished.reply, finished.delivery.reply_to
+        if reply is not None and reply_to is not None:
+            # Never mandatory: for direct reply-to brokers up to 4.1 return every such reply, later ones none.
+            token.channel.basic_publish("", reply_to, reply.body, _reply_properties(reply))
+        token.channel.basic_ack(token.tag)
+
+    def drop(self, finished: _Finished) -> None:
+        _log.info("rpc.reply_dropped", extra={"reason": "the connection that brought the request is gone"})
+
+    def _on_channel_open(self, channel: Channel) -> None:
+        self._channel = channel
+        channel.add_on_close_callback(self._on_channel_closed)
+        channel.add_on_cancel_callback(self._on_cancelled_by_broker)
+        channel.basic_qos(prefetch_count=self._prefetch)
+        channel.queue_declare(self._queue, durable=True, callback=lambda _: self._consume(channel))
+
+    def _consume(self, channel: Channel) -> None:
+        if not self._stopping:
+            self._consumer_tag = channel.basic_consume(
+                self._queue, self._on_message, auto_ack=False, callback=self._on_consuming
+            )
+
+    def _on_consuming(self, _frame: object) -> None:
+        _log.info("rpc.consuming", extra={"queue": self._queue, "prefetch": self._prefetch})
+        self._link.settled()
+        if not self._ticking:
+            self._tick()
+
+    def _tick(self) -> None:
+        self._ticking = self._consumer_tag is not None
+        if self._ticking:
+            self._on_alive()
+            self._link.run_later(_TICK, self._tick)
+
+    def _on_message(
+        self, channel: Channel, method: Basic.Deliver, properties: pika.BasicProperties, body: bytes
+    ) -> None:
+        delivery = Delivery(
+            token=_Token(channel, method.delivery_tag or 0),
+            correlation_id=properties.correlation_id,
+            reply_to=properties.reply_to,
+            body=body,
+            headers=properties.headers or {},
+            redelivered=bool(method.redelivered),
+        )
+        self._listener.on_delivery(delivery)
+
+    def _begin_stop(self) -> None:
+        self._stopping = True
+        channel, tag = self._channel, self._consumer_tag
+        self._consumer_tag = None
+        if channel is None or tag is None or not channel.is_open:
+            self._stopped.set()
+            return
+        channel.basic_cancel(tag, callback=lambda _: self._stopped.set())
+
+    def _on_cancelled_by_broker(self, _frame: object) -> None:
+        _log.warning("rpc.consumer_cancelled", extra={"queue": self._queue})
+        self._link.abort("rpc.consumer_cancelled")
+
+    def _on_channel_closed(self, _channel: Channel, reason: Exception) -> None:
+        if self._connection is not None and self._connection.is_open:
+            _log.error("rpc.channel_closed", extra={"reason": str(reason)[:300]})
+            self._link.abort("rpc.channel_closed")
+
+
+def _reply_properties(reply: Reply) -> pika.BasicProperties:
+    return pika.BasicProperties(
+        correlation_id=reply.correlation_id,
+        delivery_mode=_TRANSIENT,
+        headers={FAILED_HEADER: True} if reply.failed else None,
+    )

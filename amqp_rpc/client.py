@@ -1,0 +1,179 @@
+"""The calling side: register, publish, wait with the caller's own deadline, unregister whatever happens."""
+
+import enum
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from amqp_rpc.errors import (
+    BrokerUnavailableError,
+    CallTimeoutError,
+    ClientClosedError,
+    ConnectionLostError,
+    NoServerError,
+    RemoteError,
+    RpcError,
+)
+from amqp_rpc.messages import Call, Reply
+from amqp_rpc.pending import PendingCall, PendingCalls
+from amqp_rpc.presence import ServerPresence
+from amqp_rpc.transport import ClientTransport
+from service_kit.deadline import Deadline
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_MAX_IN_FLIGHT: Final = 64
+_CONNECT_PATIENCE: Final = 0.8
+"""Seconds that a call waits for a connection that is being made; with it, "no broker" is said within a second."""
+
+
+class _State(enum.Enum):
+    CONNECTING = "connecting"  # no attempt has failed since the start or the last loss: worth a short wait
+    UP = "up"
+    DOWN = "down"  # the last attempt failed: say so at once
+    CLOSED = "closed"
+
+
+class RpcClient:
+    """Calls from any thread over one transport. Make it after a fork, one per process; it connects by itself.
+
+    :param grace: seconds for which calls wait in a queue that has lost its last consumer.
+    :param max_in_flight: calls waiting at once; one more is refused, so that a stalled broker cannot grow memory.
+    """
+
+    def __init__(
+        self, transport: ClientTransport, *, grace: float, max_in_flight: int = DEFAULT_MAX_IN_FLIGHT
+    ) -> None:
+        self._transport = transport
+        self._pending = PendingCalls(max_in_flight)
+        self._presence = ServerPresence(grace)
+        self._state = _State.CONNECTING
+        self._state_changed = threading.Condition()
+        self._blocked = False
+        transport.start(self)
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls wait for a reply."""
+        return len(self._pending)
+
+    def call(self, body: bytes, *, deadline: Deadline, headers: Mapping[str, str] | None = None) -> bytes:
+        """Send `body` and return the body of its reply.
+
+        When the connection is lost before the reply, the call is sent once more, within the same deadline; the
+        handlers must therefore be safe to repeat.
+
+        :raises CallTimeoutError: no reply within the deadline.
+        :raises UnavailableError: nobody could be asked; its subclasses say why.
+        :raises RemoteError: the server's handler failed.
+        """
+        try:
+            return self._attempt(body, deadline, headers or {})
+        except ConnectionLostError:
+            _log.info("rpc.call_repeated")
+            return self._attempt(body, deadline, headers or {})
+
+    def close(self) -> None:
+        """End waiting calls with `ClientClosedError` and close the connection; safe to repeat."""
+        self._enter(_State.CLOSED)
+        self._pending.end_where(lambda _: True, lambda: ClientClosedError("the client was closed"))
+        self._transport.close()
+
+    def _attempt(self, body: bytes, deadline: Deadline, headers: Mapping[str, str]) -> bytes:
+        self._admit(deadline)
+        now = time.monotonic()
+        call = Call(secrets.token_hex(16), body, headers, deadline, created_at=now)
+        waiting = PendingCall(call.correlation_id, now)
+        self._pending.add(waiting)
+        try:
+            if self._state is _State.CLOSED:  # closed since it was admitted: nobody else would end this call
+                raise ClientClosedError("the client is closed")
+            self._presence.called(now)
+            self._transport.publish(call)
+            answered = waiting.wait(deadline.remaining())
+        finally:
+            unanswered = self._pending.take(call.correlation_id)
+        if not answered and unanswered is None:
+            waiting.wait(1.0)  # the reply is being handed over at this very moment
+        return _body_of(waiting.outcome())
+
+    def _admit(self, deadline: Deadline) -> None:
+        if self._state is not _State.UP:
+            self._wait_for_connection(deadline.within(_CONNECT_PATIENCE))
+        if self._blocked:
+            raise BrokerUnavailableError("the broker takes no messages")
+        if self._presence.deserted:
+            raise NoServerError("the queue has no consumer")
+
+    def _wait_for_connection(self, deadline: Deadline) -> None:
+        with self._state_changed:
+            self._state_changed.wait_for(lambda: self._state is not _State.CONNECTING, deadline.remaining())
+        if self._state is _State.CLOSED:
+            raise ClientClosedError("the client is closed")
+        if self._state is not _State.UP:
+            raise BrokerUnavailableError("no connection to the broker")
+
+    def _enter(self, state: _State) -> None:
+        with self._state_changed:
+            if self._state is not _State.CLOSED:
+                self._state = state
+            self._state_changed.notify_all()
+
+    # What the transport reports (ClientListener).
+
+    def on_connected(self) -> None:
+        self._blocked = False
+        self._presence.forget()
+        self._enter(_State.UP)
+
+    def on_disconnected(self) -> None:
+        self._enter(_State.CONNECTING if self._state is _State.UP else _State.DOWN)
+        self._pending.end_where(lambda _: True, lambda: ConnectionLostError("the connection was lost"))
+
+    def on_blocked(self, *, blocked: bool) -> None:
+        self._blocked = blocked
+
+    def on_reply(self, reply: Reply) -> None:
+        self._end(reply.correlation_id, reply)
+
+    def on_returned(self, correlation_id: str) -> None:
+        self._end(correlation_id, NoServerError("there is no such queue"))
+
+    def on_dropped(self, correlation_id: str) -> None:
+        self._end(correlation_id, ConnectionLostError("the connection was lost before the call was sent"))
+
+    def on_consumers(self, count: int, asked_at: float) -> None:
+        presence = self._presence
+        was_deserted = presence.deserted
+        presence.observed(count, asked_at, time.monotonic())
+        if presence.deserted is not was_deserted:
+            _log.warning("rpc.queue_deserted" if presence.deserted else "rpc.queue_served")
+        absent_since = presence.absent_since
+        if presence.deserted and absent_since is not None:
+            # An older call may be in the hands of a worker that is draining, and be answered yet.
+            self._pending.end_where(
+                lambda call: call.created_at >= absent_since, lambda: NoServerError("the queue has no consumer")
+            )
+
+    def wants_consumer_count(self) -> bool:
+        return len(self._pending) > 0 or self._presence.worth_watching(time.monotonic())
+
+    def _end(self, correlation_id: str, outcome: Reply | RpcError) -> None:
+        waiting = self._pending.take(correlation_id)
+        if waiting is None:
+            _log.debug("rpc.orphan_reply")  # late, doubled or forged: nobody waits for it
+            return
+        waiting.end(outcome)
+
+
+def _body_of(outcome: Reply | RpcError | None) -> bytes:
+    if outcome is None:
+        raise CallTimeoutError("no reply within the deadline")
+    if isinstance(outcome, RpcError):
+        raise outcome
+    if outcome.failed:
+        raise RemoteError("the server failed to handle the call")
+    return outcome.body

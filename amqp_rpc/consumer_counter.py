@@ -1,0 +1,74 @@
+"""Counting who serves a queue, by a passive declare."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from pika.channel import Channel
+from pika.exceptions import ChannelClosedByBroker
+
+from amqp_rpc.corked_connection import CorkedConnection
+
+_log = logging.getLogger(__name__)
+_NOT_FOUND: Final = 404
+
+
+class ConsumerCounter:
+    """Asks the broker how many consumers `queue` has; `report` gets the count and the moment of asking.
+
+    It has a channel of its own, because asking for a queue that does not exist closes the channel (404), and that
+    must not take the reply address along. Lives on the I/O thread.
+    """
+
+    def __init__(self, queue: str, report: Callable[[int, float], None]) -> None:
+        self._queue = queue
+        self._report = report
+        self._channel: Channel | None = None
+        self._asked_at: float | None = None
+        self._refused = False
+
+    def waiting_since(self, now: float) -> float:
+        """Seconds since the question that is still open; 0 when none is."""
+        return 0.0 if self._asked_at is None else now - self._asked_at
+
+    def forget(self) -> None:
+        """The connection is gone, and the open question with it."""
+        self._channel = None
+        self._asked_at = None
+
+    def ask(self, connection: CorkedConnection, now: float) -> None:
+        """Ask, unless a question is open; the answer goes to `report` with the moment of asking."""
+        if self._asked_at is not None or self._refused or not connection.is_open:
+            return
+        self._asked_at = now
+        if self._channel is not None and self._channel.is_open:
+            self._declare(self._channel)
+        else:
+            connection.channel(on_open_callback=self._on_channel_open)
+
+    def _on_channel_open(self, channel: Channel) -> None:
+        self._channel = channel
+        channel.add_on_close_callback(self._on_channel_closed)
+        self._declare(channel)
+
+    def _declare(self, channel: Channel) -> None:
+        channel.queue_declare(
+            self._queue, passive=True, callback=lambda frame: self._conclude(frame.method.consumer_count)
+        )
+
+    def _on_channel_closed(self, channel: Channel, reason: Exception) -> None:
+        if channel is not self._channel or not isinstance(reason, ChannelClosedByBroker):
+            return  # the connection is going; `forget` follows
+        self._channel = None
+        if reason.reply_code == _NOT_FOUND:
+            self._conclude(0)
+        else:
+            # Without the right to ask, nobody may be told that nobody serves: calls end at their deadlines instead.
+            self._refused = True
+            _log.error("rpc.count_refused", extra={"queue": self._queue, "code": reason.reply_code})
+            self.forget()
+
+    def _conclude(self, count: int) -> None:
+        asked_at, self._asked_at = self._asked_at, None
+        if asked_at is not None:
+            self._report(count, asked_at)

@@ -1,0 +1,25 @@
+"""From an AMQP URL to connection parameters with every time limit set: pika's defaults may wait for ever."""
+
+from typing import Final
+
+import pika
+
+_CONNECT_TIMEOUT: Final = 2.0
+_HANDSHAKE_TIMEOUT: Final = 3.0
+_TCP_USER_TIMEOUT_MS: Final = 5_000
+
+
+def connection_parameters(url: str, *, name: str, heartbeat: int) -> pika.URLParameters:
+    """Parameters for `url` (`amqp://` or `amqps://`); `name` shows in the broker's list of connections.
+
+    :param heartbeat: seconds; a silent peer is noticed after at most this and 5 s more.
+    :raises ValueError: the URL is not one.
+    """
+    parameters = pika.URLParameters(url)
+    parameters.heartbeat = heartbeat
+    parameters.connection_attempts = 1  # AmqpConnection repeats, with jitter and for ever
+    parameters.socket_timeout = _CONNECT_TIMEOUT
+    parameters.stack_timeout = _HANDSHAKE_TIMEOUT
+    parameters.tcp_options = {"TCP_USER_TIMEOUT": _TCP_USER_TIMEOUT_MS}
+    parameters.client_properties = {"connection_name": name}
+    return parameters

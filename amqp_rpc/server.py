@@ -1,0 +1,114 @@
+"""The serving side: checks each delivery, has worker threads handle it, and finishes each exactly once."""
+
+import logging
+import queue
+import re
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from amqp_rpc.messages import BUDGET_HEADER, Delivery, Reply, Request
+from amqp_rpc.transport import ServerTransport
+from service_kit.deadline import Deadline
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[Request], bytes]
+"""Takes a request and returns the body of the reply. Called from several threads; must be safe to repeat."""
+
+MAX_BODY: Final = 64 * 1024
+_MAX_BUDGET: Final = 60.0
+# Only reply addresses that a broker makes: a forged one could send our replies into a queue of somebody's choice.
+_REPLY_TO: Final = re.compile(r"amq\.(rabbitmq\.reply-to\.|gen-)[A-Za-z0-9+/=._-]{1,200}", re.ASCII)
+_CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9-]{16,64}", re.ASCII)
+
+
+class RpcServer:
+    """Serves requests with `workers` threads; give the transport the same number as its prefetch.
+
+    :param default_budget: seconds of work for a request that does not say how long its caller waits.
+    """
+
+    def __init__(
+        self, transport: ServerTransport, handler: Handler, *, workers: int, default_budget: float = 6.0
+    ) -> None:
+        self._transport = transport
+        self._handler = handler
+        self._default_budget = default_budget
+        self._work: queue.SimpleQueue[tuple[Delivery, Request] | None] = queue.SimpleQueue()
+        self._idle = threading.Condition()
+        self._in_hand = 0
+        self._threads = [
+            threading.Thread(target=self._work_loop, name=f"rpc-worker-{number}", daemon=True)
+            for number in range(workers)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+        self._transport.start(self)
+
+    def drain(self, timeout: float) -> bool:
+        """Take nothing new, finish and answer what was taken, and close; False if `timeout` seconds were too few."""
+        deadline = Deadline.after(timeout)
+        _log.info("rpc.draining", extra={"in_hand": self._in_hand})
+        self._transport.stop_consuming(deadline.remaining())
+        with self._idle:
+            drained = self._idle.wait_for(lambda: self._in_hand == 0, deadline.remaining())
+        for _ in self._threads:
+            self._work.put(None)
+        self._transport.close()
+        _log.info("rpc.drained", extra={"unfinished": self._in_hand})
+        return drained
+
+    def on_delivery(self, delivery: Delivery) -> None:
+        """Called by the transport."""
+        with self._idle:
+            self._in_hand += 1
+        if delivery.redelivered:
+            _log.info("rpc.redelivered", extra={"correlation_id": delivery.correlation_id})
+        checked = self._check(delivery)
+        if isinstance(checked, Request):
+            self._work.put((delivery, checked))
+        else:
+            self._finish(delivery, checked)
+
+    def _check(self, delivery: Delivery) -> Request | Reply | None:
+        """The request that it holds; or the reply that refuses it; or None when nobody can be answered."""
+        correlation_id = delivery.correlation_id or ""
+        if not _REPLY_TO.fullmatch(delivery.reply_to or "") or not _CORRELATION_ID.fullmatch(correlation_id):
+            _log.warning("rpc.bad_envelope")  # acknowledged all the same: a requeue would bring it back for ever
+            return None
+        if len(delivery.body) > MAX_BODY:
+            _log.warning("rpc.body_too_large", extra={"bytes": len(delivery.body)})
+            return Reply(correlation_id, b"", failed=True)
+        headers = {name: value for name, value in delivery.headers.items() if isinstance(value, str)}
+        deadline = Deadline.after(self._budget(delivery.headers.get(BUDGET_HEADER)))
+        return Request(delivery.body, headers, deadline, correlation_id, delivery.redelivered)
+
+    def _budget(self, milliseconds: object) -> float:
+        if not isinstance(milliseconds, int):
+            return self._default_budget
+        return min(max(milliseconds, 0) / 1000, _MAX_BUDGET)
+
+    def _work_loop(self) -> None:
+        while (item := self._work.get()) is not None:
+            delivery, request = item
+            self._finish(delivery, self._reply_to(request))
+
+    def _reply_to(self, request: Request) -> Reply | None:
+        if request.deadline.expired:
+            _log.info("rpc.expired", extra={"correlation_id": request.correlation_id})
+            return None
+        try:
+            return Reply(request.correlation_id, self._handler(request))
+        except Exception:  # noqa: BLE001  whatever the handler did, its caller gets an answer and the worker lives on
+            _log.exception("rpc.handler_failed", extra={"correlation_id": request.correlation_id})
+            return Reply(request.correlation_id, b"", failed=True)
+
+    def _finish(self, delivery: Delivery, reply: Reply | None) -> None:
+        self._transport.finish(delivery, reply)
+        with self._idle:
+            self._in_hand -= 1
+            if self._in_hand == 0:
+                self._idle.notify_all()

@@ -1,0 +1,51 @@
+"""A server as a process: runs until a signal, drains, and ends."""
+
+import logging
+import signal
+from pathlib import Path
+from typing import Final
+
+from amqp_rpc.amqp_server import AmqpServerTransport
+from amqp_rpc.parameters import connection_parameters
+from amqp_rpc.server import Handler, RpcServer
+
+_log = logging.getLogger(__name__)
+_STOP_SIGNALS: Final = {signal.SIGTERM, signal.SIGINT}
+
+
+def serve(
+    url: str,
+    queue: str,
+    handler: Handler,
+    *,
+    workers: int,
+    drain_seconds: float,
+    heartbeat: int = 10,
+    heartbeat_file: Path | None = None,
+) -> None:
+    """Serve `queue` until SIGTERM or SIGINT, then drain for at most `drain_seconds`; a second signal ends at once.
+
+    Call it on the main thread of a process that has no other threads yet: the signals are blocked for every thread
+    and waited for, because a handler that interrupts the main thread could meet a lock that this thread holds.
+
+    :param workers: threads, and unacknowledged deliveries.
+    :param heartbeat: seconds of the AMQP heartbeat.
+    :param heartbeat_file: touched every two seconds while the process consumes; removed when it stops.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    transport = AmqpServerTransport(
+        connection_parameters(url, name=f"{queue} server", heartbeat=heartbeat),
+        queue,
+        prefetch=workers,
+        on_alive=heartbeat_file.touch if heartbeat_file else lambda: None,
+    )
+    server = RpcServer(transport, handler, workers=workers)
+    server.start()
+    received = signal.sigwait(_STOP_SIGNALS)
+    _log.info("rpc.stop_requested", extra={"signal": signal.Signals(received).name})
+    for stop_signal in _STOP_SIGNALS:
+        signal.signal(stop_signal, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+    server.drain(drain_seconds)
+    if heartbeat_file:
+        heartbeat_file.unlink(missing_ok=True)

@@ -1,0 +1,104 @@
+"""The RPC suite in memory, and the faults that only memory can put in exactly."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from amqp_rpc import BrokerUnavailableError, RpcClient, RpcServer
+from amqp_rpc.in_memory import InMemoryClientTransport, InMemoryQueue, InMemoryServerTransport
+from amqp_rpc.server import Handler
+from service_kit.deadline import Deadline
+from tests.rpc_suite import RpcSuite, callers, echo, elapsed
+
+
+class InMemoryHarness:
+    def __init__(self) -> None:
+        self.queue = InMemoryQueue()
+        self.transports: list[InMemoryClientTransport] = []
+        self.clients: list[RpcClient] = []
+        self.servers: list[RpcServer] = []
+
+    def client(self, *, grace: float = 3.0, max_in_flight: int = 64) -> RpcClient:
+        transport = InMemoryClientTransport(self.queue, ask_every=0.05)
+        self.transports.append(transport)
+        self.clients.append(RpcClient(transport, grace=grace, max_in_flight=max_in_flight))
+        return self.clients[-1]
+
+    def server(self, handler: Handler, workers: int = 8) -> RpcServer:
+        server = RpcServer(InMemoryServerTransport(self.queue, workers), handler, workers=workers)
+        server.start()
+        self.servers.append(server)
+        return server
+
+    def cut(self) -> None:
+        for transport in self.transports:
+            transport.cut()
+
+    def close(self) -> None:
+        for client in self.clients:
+            client.close()
+        for server in self.servers:
+            server.drain(1.0)
+
+
+@pytest.fixture
+def harness() -> Iterator[InMemoryHarness]:
+    harness = InMemoryHarness()
+    yield harness
+    harness.close()
+
+
+class TestInMemory(RpcSuite):
+    pass
+
+
+def call(client: RpcClient, seconds: float = 5.0) -> bytes:
+    return client.call(b"ping", deadline=Deadline.after(seconds))
+
+
+def test_without_a_connection_a_call_fails_within_a_second(harness: InMemoryHarness) -> None:
+    harness.server(echo)
+    client = harness.client()
+    harness.transports[0].refuse()
+
+    def refused() -> None:
+        with pytest.raises(BrokerUnavailableError):
+            call(client)
+
+    assert elapsed(refused) < 1.0
+
+
+def test_a_connection_that_comes_back_within_the_patience_serves_the_call(harness: InMemoryHarness) -> None:
+    harness.server(echo)
+    client = harness.client()
+    harness.transports[0].refuse()
+    with callers() as pool:
+        waiting = pool.submit(call, client)
+        harness.transports[0].restore()
+        assert waiting.result(1.0) == b"ping"
+
+
+def test_a_failed_attempt_to_connect_is_said_at_once(harness: InMemoryHarness) -> None:
+    client = harness.client()
+    harness.transports[0].refuse()
+    client.on_disconnected()  # a second failure: the first attempt to reconnect was refused too
+
+    def refused() -> None:
+        with pytest.raises(BrokerUnavailableError):
+            call(client)
+
+    assert elapsed(refused) < 0.1
+
+
+def test_a_blocked_broker_is_said_at_once_and_served_again_when_it_resumes(harness: InMemoryHarness) -> None:
+    harness.server(echo)
+    client = harness.client()
+    harness.transports[0].block(blocked=True)
+
+    def refused() -> None:
+        with pytest.raises(BrokerUnavailableError):
+            call(client)
+
+    assert elapsed(refused) < 0.1
+    harness.transports[0].block(blocked=False)
+    assert call(client) == b"ping"
