@@ -6,19 +6,24 @@ the request id of the context.
 
 import logging
 import logging.config
+import sys
 from typing import Any
 
 import structlog
 
-_QUIETER = {"pika": "WARNING", "urllib3": "WARNING"}
+# pika reports every loss with stack traces of its own; amqp_rpc reports each once, under a static name.
+_QUIETER = {"pika": "CRITICAL", "urllib3": "WARNING"}
 
 
 def configure_logging(level: str = "INFO", *, as_json: bool) -> None:
-    """Send every log record to standard error, one line each; line breaks in values are escaped in both forms."""
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
+    """Send every log record to standard error, one line each; line breaks in values are escaped in both forms.
+
+    Only in the readable form does a traceback take lines of its own.
+    """
+    rendering: list[Any] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if as_json
-        else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)]
     )
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
@@ -29,11 +34,7 @@ def configure_logging(level: str = "INFO", *, as_json: bool) -> None:
             structlog.stdlib.ExtraAdder(),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
         ],
-        "processors": [
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
     }
     logging.config.dictConfig(
         {

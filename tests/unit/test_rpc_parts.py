@@ -1,0 +1,95 @@
+"""The small parts of the RPC core by themselves: presence, backoff, pending calls, parameters."""
+
+import pytest
+
+from amqp_rpc import OverloadedError, connection_parameters
+from amqp_rpc.backoff import Backoff
+from amqp_rpc.errors import CallTimeoutError
+from amqp_rpc.messages import Reply
+from amqp_rpc.pending import PendingCall, PendingCalls
+from amqp_rpc.presence import ServerPresence
+
+
+class TestServerPresence:
+    def test_nobody_there_is_desertion_only_after_the_grace(self) -> None:
+        presence = ServerPresence(grace=3.0)
+        presence.observed(0, asked_at=10.0, now=10.0)
+        presence.observed(0, asked_at=12.9, now=12.9)
+        assert not presence.deserted
+        presence.observed(0, asked_at=13.0, now=13.0)
+        assert presence.deserted
+        assert presence.absent_since == 10.0
+
+    def test_a_consumer_ends_it_and_the_grace_starts_anew(self) -> None:
+        presence = ServerPresence(grace=3.0)
+        presence.observed(0, asked_at=0.0, now=5.0)
+        presence.observed(1, asked_at=6.0, now=6.0)
+        assert not presence.deserted
+        presence.observed(0, asked_at=7.0, now=7.0)
+        assert not presence.deserted
+        assert presence.absent_since == 7.0
+
+    def test_it_is_watched_while_deserted_and_for_a_while_after_a_call(self) -> None:
+        presence = ServerPresence(grace=3.0)
+        assert not presence.worth_watching(0.0)
+        presence.called(0.0)
+        assert presence.worth_watching(59.0)
+        assert not presence.worth_watching(61.0)
+        presence.observed(0, asked_at=61.0, now=65.0)
+        assert presence.worth_watching(1000.0)
+
+
+def test_backoff_grows_to_its_cap_is_never_zero_and_starts_anew() -> None:
+    backoff = Backoff()
+    delays = [backoff.next_delay() for _ in range(200)]
+    assert delays[0] <= 0.2
+    assert 2.5 < max(delays) <= 5.0
+    assert min(delays) >= 0.05
+    backoff.reset()
+    assert backoff.next_delay() <= 0.2
+
+
+class TestPendingCalls:
+    def test_who_takes_a_call_out_has_it_alone(self) -> None:
+        table = PendingCalls(limit=1)
+        table.add(PendingCall("a", 0.0))
+        assert table.take("a") is not None
+        assert table.take("a") is None
+        assert len(table) == 0
+
+    def test_the_limit_holds(self) -> None:
+        table = PendingCalls(limit=1)
+        table.add(PendingCall("a", 0.0))
+        with pytest.raises(OverloadedError):
+            table.add(PendingCall("b", 0.0))
+
+    def test_ending_some_leaves_the_others_and_gives_each_an_error_of_its_own(self) -> None:
+        table = PendingCalls(limit=3)
+        calls = [PendingCall(name, created) for name, created in (("a", 1.0), ("b", 2.0), ("c", 3.0))]
+        for call in calls:
+            table.add(call)
+        table.end_where(lambda call: call.created_at >= 2.0, lambda: CallTimeoutError("over"))
+        assert not calls[0].wait(0)
+        assert calls[1].outcome() is not calls[2].outcome()
+        assert len(table) == 1
+
+    def test_an_ended_call_wakes_its_waiter(self) -> None:
+        call = PendingCall("a", 0.0)
+        call.end(Reply("a", b"body"))
+        assert call.wait(0)
+        assert call.outcome() == Reply("a", b"body")
+
+
+class TestConnectionParameters:
+    def test_every_time_limit_is_set(self) -> None:
+        parameters = connection_parameters("amqp://user:word@broker:5673/%2F", name="n", heartbeat=10)
+        assert (parameters.host, parameters.port, parameters.virtual_host) == ("broker", 5673, "/")
+        assert parameters.heartbeat == 10
+        assert parameters.connection_attempts == 1
+        assert parameters.socket_timeout is not None
+        assert parameters.stack_timeout is not None
+
+    def test_tls_comes_with_the_scheme(self) -> None:
+        parameters = connection_parameters("amqps://broker/%2F", name="n", heartbeat=10)
+        assert parameters.port == 5671
+        assert parameters.ssl_options is not None
