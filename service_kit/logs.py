@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.dev import plain_traceback
 
 # pika reports every loss with stack traces of its own; amqp_rpc reports each once, under a static name.
 _QUIETER = {"pika": "CRITICAL", "urllib3": "WARNING"}
@@ -23,7 +24,8 @@ def configure_logging(level: str = "INFO", *, as_json: bool) -> None:
     rendering: list[Any] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if as_json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=24)]
+        # plain_traceback: the default shows local variables, and some of them are secrets
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain_traceback)]
     )
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,

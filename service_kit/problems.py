@@ -56,6 +56,7 @@ def init_app(app: Flask) -> None:
     """Give every request an id (answered as `X-Request-ID`) and every error the shape of a problem document."""
     app.before_request(_open_request)
     app.after_request(_name_request)
+    app.teardown_request(lambda _: clear_contextvars())  # the thread goes back to a pool
     app.register_error_handler(Problem, Problem.response)
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, _unexpected)
@@ -63,7 +64,6 @@ def init_app(app: Flask) -> None:
 
 def _open_request() -> None:
     g.request_id = new_request_id()
-    clear_contextvars()  # a pooled thread may carry the id of an earlier request
     bind_contextvars(request_id=g.request_id)
 
 
