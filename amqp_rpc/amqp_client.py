@@ -8,9 +8,9 @@ import pika
 from pika.channel import Channel
 
 from amqp_rpc.amqp_connection import AmqpConnection
-from amqp_rpc.consumer_counter import ConsumerCounter
 from amqp_rpc.corked_connection import CorkedConnection
-from amqp_rpc.messages import BUDGET_HEADER, FAILED_HEADER, Call, Reply
+from amqp_rpc.messages import BUDGET_HEADER, FAILED_HEADER, Call, QueueState, Reply
+from amqp_rpc.queue_watcher import QueueWatcher
 from amqp_rpc.transport import ClientListener
 
 _log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class AmqpClientTransport:
         self._reply_to = _DIRECT_REPLY_TO
         self._ready = False
         self._blocked = False
-        self._counter = ConsumerCounter(queue, self._on_consumers)
+        self._watcher = QueueWatcher(queue, self._on_queue_seen)
         self._watching = False
 
     def start(self, listener: ClientListener) -> None:
@@ -62,7 +62,7 @@ class AmqpClientTransport:
     def lost(self) -> None:
         self._ready = self._blocked = False
         self._connection = self._channel = None
-        self._counter.forget()
+        self._watcher.forget()
         self._listener.on_disconnected()
 
     def send(self, call: Call) -> None:
@@ -136,7 +136,7 @@ class AmqpClientTransport:
         self._link.run_later(_ASK_EVERY, self._tick)
 
     def _tick(self) -> None:
-        if not self._listener.wants_consumer_count():
+        if not self._listener.wants_to_see_queue():
             self._watching = False
             return
         self._ask(time.monotonic())
@@ -145,10 +145,10 @@ class AmqpClientTransport:
     def _ask(self, now: float) -> None:
         if not self._ready or self._blocked or self._connection is None:
             return  # a blocked broker reads nothing, so its silence means nothing
-        if self._counter.waiting_since(now) > _ANSWER_WITHIN:
+        if self._watcher.waiting_since(now) > _ANSWER_WITHIN:
             self._link.abort("rpc.broker_silent")
             return
-        self._counter.ask(self._connection, now)
+        self._watcher.ask(self._connection, now)
 
-    def _on_consumers(self, count: int, asked_at: float) -> None:
-        self._listener.on_consumers(count, asked_at)
+    def _on_queue_seen(self, queue: QueueState) -> None:
+        self._listener.on_queue_seen(queue)

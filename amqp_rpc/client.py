@@ -17,7 +17,7 @@ from amqp_rpc.errors import (
     RemoteError,
     RpcError,
 )
-from amqp_rpc.messages import Call, Reply
+from amqp_rpc.messages import Call, QueueState, Reply
 from amqp_rpc.pending import PendingCall, PendingCalls
 from amqp_rpc.presence import ServerPresence
 from amqp_rpc.transport import ClientTransport
@@ -79,7 +79,7 @@ class RpcClient:
     def close(self) -> None:
         """End waiting calls with `ClientClosedError` and close the connection; safe to repeat."""
         self._enter(_State.CLOSED)
-        self._pending.end_where(lambda _: True, lambda: ClientClosedError("the client was closed"))
+        self._pending.end_all(lambda: ClientClosedError("the client was closed"))
         self._transport.close()
 
     def _attempt(self, body: bytes, deadline: Deadline, headers: Mapping[str, str]) -> bytes:
@@ -131,7 +131,7 @@ class RpcClient:
 
     def on_disconnected(self) -> None:
         self._enter(_State.CONNECTING if self._state is _State.UP else _State.DOWN)
-        self._pending.end_where(lambda _: True, lambda: ConnectionLostError("the connection was lost"))
+        self._pending.end_all(lambda: ConnectionLostError("the connection was lost"))
 
     def on_blocked(self, *, blocked: bool) -> None:
         self._blocked = blocked
@@ -145,20 +145,20 @@ class RpcClient:
     def on_dropped(self, correlation_id: str) -> None:
         self._end(correlation_id, ConnectionLostError("the connection was lost before the call was sent"))
 
-    def on_consumers(self, count: int, asked_at: float) -> None:
+    def on_queue_seen(self, queue: QueueState) -> None:
         presence = self._presence
         was_deserted = presence.deserted
-        presence.observed(count, asked_at, time.monotonic())
+        presence.observed(queue, time.monotonic())
         if presence.deserted is not was_deserted:
             _log.warning("rpc.queue_deserted" if presence.deserted else "rpc.queue_served")
-        absent_since = presence.absent_since
-        if presence.deserted and absent_since is not None:
-            # An older call may be in the hands of a worker that is draining, and be answered yet.
-            self._pending.end_where(
-                lambda call: call.created_at >= absent_since, lambda: NoServerError("the queue has no consumer")
+        if presence.deserted:
+            # Only what still waits in the queue, which is what was sent last: an older call may be in the hands of a
+            # worker that is draining, and be answered yet.
+            self._pending.end_newest(
+                queue.waiting, presence.seen_served, lambda: NoServerError("the queue has no consumer")
             )
 
-    def wants_consumer_count(self) -> bool:
+    def wants_to_see_queue(self) -> bool:
         return len(self._pending) > 0 or self._presence.worth_watching(time.monotonic())
 
     def _end(self, correlation_id: str, outcome: Reply | RpcError) -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from amqp_rpc.messages import BUDGET_HEADER, Call, Delivery, Reply
+from amqp_rpc.messages import BUDGET_HEADER, Call, Delivery, QueueState, Reply
 from amqp_rpc.transport import ClientListener, ServerListener
 
 _REPLY_TO = "amq.rabbitmq.reply-to.in-memory"
@@ -30,9 +30,10 @@ class InMemoryQueue:
         self._ready: collections.deque[_Message] = collections.deque()
         self._servers: list[InMemoryServerTransport] = []
 
-    @property
-    def consumers(self) -> int:
-        return len(self._servers)
+    def state(self, asked_at: float) -> QueueState:
+        with self.lock:
+            waiting = sum(not message.call.deadline.expired for message in self._ready)
+            return QueueState(asked_at, len(self._servers), waiting)
 
     def add(self, server: "InMemoryServerTransport") -> None:
         with self.lock:
@@ -93,7 +94,7 @@ class InMemoryClientTransport:
             return
         if not self._watching:
             self._watching = True
-            self._listener.on_consumers(self._queue.consumers, call.created_at)
+            self._listener.on_queue_seen(self._queue.state(call.created_at))
             threading.Thread(target=self._watch, name="in-memory-watch", daemon=True).start()
         if not call.deadline.expired and not self._queue.put(_Message(call, self)):
             self._listener.on_returned(call.correlation_id)
@@ -128,10 +129,10 @@ class InMemoryClientTransport:
 
     def _watch(self) -> None:
         while not self._closed.wait(self._ask_every):
-            if not self._listener.wants_consumer_count():
+            if not self._listener.wants_to_see_queue():
                 break
             if self._up:
-                self._listener.on_consumers(self._queue.consumers, time.monotonic())
+                self._listener.on_queue_seen(self._queue.state(time.monotonic()))
         self._watching = False
 
 

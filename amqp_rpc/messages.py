@@ -35,6 +35,17 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueState:
+    """What the broker said of a queue that it was asked about."""
+
+    asked_at: float
+    """On the monotonic clock."""
+    consumers: int
+    waiting: int
+    """Messages that no consumer has taken."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """A request as it arrived: nothing in it has been checked."""
 

@@ -54,9 +54,15 @@ class PendingCalls:
         """Take the call out; None when another has taken it, or there never was one."""
         return self._calls.pop(correlation_id, None)
 
-    def end_where(self, condition: Callable[[PendingCall], bool], error: Callable[[], RpcError]) -> None:
-        """End every call that meets the condition, each with an error of its own (a raised one keeps a traceback)."""
+    def end_all(self, error: Callable[[], RpcError]) -> None:
+        """End every call, each with an error of its own (a raised one keeps a traceback)."""
+        self.end_newest(len(self._calls), float("-inf"), error)
+
+    def end_newest(self, count: int, since: float, error: Callable[[], RpcError]) -> None:
+        """End the `count` newest of the calls that were made since then, each with an error of its own."""
         with self._lock:
-            chosen = [call.correlation_id for call in self._calls.values() if condition(call)]
-        for call in filter(None, map(self.take, chosen)):
-            call.end(error())
+            recent = [call for call in self._calls.values() if call.created_at >= since]
+        recent.sort(key=lambda call: call.created_at, reverse=True)
+        for call in recent[:count]:
+            if self.take(call.correlation_id):
+                call.end(error())

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from amqp_rpc.messages import QueueState
+
 _LINGER: Final = 60.0
 """Seconds after the last call for which the broker is still asked, so that a call after a pause need not start the
 grace anew; after that an idle client costs nothing."""
@@ -17,6 +19,7 @@ class ServerPresence:
     def __init__(self, grace: float) -> None:
         self._grace = grace
         self._absent_since: float | None = None
+        self._seen_served = float("-inf")
         self._deserted = False
         self._last_call = float("-inf")
 
@@ -25,21 +28,22 @@ class ServerPresence:
         return self._deserted
 
     @property
-    def absent_since(self) -> float | None:
-        """When the queue was first seen without a consumer; None while it has one, or nobody has looked."""
-        return self._absent_since
+    def seen_served(self) -> float:
+        """When the queue was last seen with a consumer: what was sent after that may never have been taken."""
+        return self._seen_served
 
     def called(self, now: float) -> None:
         """A call is about to be published."""
         self._last_call = now
 
-    def observed(self, consumers: int, asked_at: float, now: float) -> None:
+    def observed(self, queue: QueueState, now: float) -> None:
         """The broker has counted consumers."""
-        if consumers > 0:
+        if queue.consumers > 0:
+            self._seen_served = queue.asked_at
             self.forget()
             return
         if self._absent_since is None:
-            self._absent_since = asked_at
+            self._absent_since = queue.asked_at
         self._deserted = now - self._absent_since >= self._grace
 
     def forget(self) -> None:

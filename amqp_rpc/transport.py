@@ -5,7 +5,7 @@ Listener methods are called on the transport's own thread and must not wait.
 
 from typing import Protocol
 
-from amqp_rpc.messages import Call, Delivery, Reply
+from amqp_rpc.messages import Call, Delivery, QueueState, Reply
 
 
 class ClientListener(Protocol):
@@ -29,11 +29,11 @@ class ClientListener(Protocol):
     def on_dropped(self, correlation_id: str) -> None:
         """The call was never sent, because the connection had gone."""
 
-    def on_consumers(self, count: int, asked_at: float) -> None:
-        """`count` consumers served the queue when the broker was asked, at `asked_at` on the monotonic clock."""
+    def on_queue_seen(self, queue: QueueState) -> None:
+        """The broker has said who serves the queue."""
 
-    def wants_consumer_count(self) -> bool:
-        """Tell whether the broker should be asked for consumers once a second."""
+    def wants_to_see_queue(self) -> bool:
+        """Tell whether the broker should be asked who serves the queue, once a second."""
         ...
 
 

@@ -296,4 +296,4 @@ def test_nobody_serving_is_not_asked_about_by_an_idle_client(harness: RabbitHarn
     presence: Any = client._presence
     presence.forget()
     presence._last_call = float("-inf")
-    assert client.wants_consumer_count() is False
+    assert client.wants_to_see_queue() is False

@@ -5,7 +5,7 @@ import pytest
 from amqp_rpc import OverloadedError, connection_parameters
 from amqp_rpc.backoff import Backoff
 from amqp_rpc.errors import CallTimeoutError
-from amqp_rpc.messages import Reply
+from amqp_rpc.messages import QueueState, Reply
 from amqp_rpc.pending import PendingCall, PendingCalls
 from amqp_rpc.presence import ServerPresence
 
@@ -13,21 +13,20 @@ from amqp_rpc.presence import ServerPresence
 class TestServerPresence:
     def test_nobody_there_is_desertion_only_after_the_grace(self) -> None:
         presence = ServerPresence(grace=3.0)
-        presence.observed(0, asked_at=10.0, now=10.0)
-        presence.observed(0, asked_at=12.9, now=12.9)
+        presence.observed(QueueState(10.0, consumers=0, waiting=0), now=10.0)
+        presence.observed(QueueState(12.9, consumers=0, waiting=0), now=12.9)
         assert not presence.deserted
-        presence.observed(0, asked_at=13.0, now=13.0)
+        presence.observed(QueueState(13.0, consumers=0, waiting=0), now=13.0)
         assert presence.deserted
-        assert presence.absent_since == 10.0
 
     def test_a_consumer_ends_it_and_the_grace_starts_anew(self) -> None:
         presence = ServerPresence(grace=3.0)
-        presence.observed(0, asked_at=0.0, now=5.0)
-        presence.observed(1, asked_at=6.0, now=6.0)
+        presence.observed(QueueState(0.0, consumers=0, waiting=0), now=5.0)
+        presence.observed(QueueState(6.0, consumers=1, waiting=0), now=6.0)
         assert not presence.deserted
-        presence.observed(0, asked_at=7.0, now=7.0)
+        presence.observed(QueueState(7.0, consumers=0, waiting=0), now=7.0)
         assert not presence.deserted
-        assert presence.absent_since == 7.0
+        assert presence.seen_served == 6.0
 
     def test_it_is_watched_while_deserted_and_for_a_while_after_a_call(self) -> None:
         presence = ServerPresence(grace=3.0)
@@ -35,7 +34,7 @@ class TestServerPresence:
         presence.called(0.0)
         assert presence.worth_watching(59.0)
         assert not presence.worth_watching(61.0)
-        presence.observed(0, asked_at=61.0, now=65.0)
+        presence.observed(QueueState(61.0, consumers=0, waiting=0), now=65.0)
         assert presence.worth_watching(1000.0)
 
 
@@ -63,15 +62,23 @@ class TestPendingCalls:
         with pytest.raises(OverloadedError):
             table.add(PendingCall("b", 0.0))
 
-    def test_ending_some_leaves_the_others_and_gives_each_an_error_of_its_own(self) -> None:
+    def test_ending_the_newest_leaves_the_others_and_gives_each_an_error_of_its_own(self) -> None:
         table = PendingCalls(limit=3)
         calls = [PendingCall(name, created) for name, created in (("a", 1.0), ("b", 2.0), ("c", 3.0))]
         for call in calls:
             table.add(call)
-        table.end_where(lambda call: call.created_at >= 2.0, lambda: CallTimeoutError("over"))
+        table.end_newest(2, 0.0, lambda: CallTimeoutError("over"))
         assert not calls[0].wait(0)
         assert calls[1].outcome() is not calls[2].outcome()
         assert len(table) == 1
+
+    def test_calls_from_before_are_not_ended_however_many_messages_wait(self) -> None:
+        table = PendingCalls(limit=3)
+        for name, created in (("a", 1.0), ("b", 2.0), ("c", 3.0)):
+            table.add(PendingCall(name, created))
+        table.end_newest(3, 2.0, lambda: CallTimeoutError("over"))
+        assert table.take("a") is not None
+        assert len(table) == 0
 
     def test_an_ended_call_wakes_its_waiter(self) -> None:
         call = PendingCall("a", 0.0)

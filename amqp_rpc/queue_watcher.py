@@ -1,4 +1,4 @@
-"""Counting who serves a queue, by a passive declare."""
+"""Looking at a queue: how many consumers it has and how many messages wait, by a passive declare."""
 
 import logging
 from collections.abc import Callable
@@ -6,21 +6,23 @@ from typing import Final
 
 from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
+from pika.spec import Queue
 
 from amqp_rpc.corked_connection import CorkedConnection
+from amqp_rpc.messages import QueueState
 
 _log = logging.getLogger(__name__)
 _NOT_FOUND: Final = 404
 
 
-class ConsumerCounter:
-    """Asks the broker how many consumers `queue` has; `report` gets the count and the moment of asking.
+class QueueWatcher:
+    """Asks the broker who serves `queue`, and reports what it says.
 
     It has a channel of its own, because asking for a queue that does not exist closes the channel (404), and that
     must not take the reply address along. Lives on the I/O thread.
     """
 
-    def __init__(self, queue: str, report: Callable[[int, float], None]) -> None:
+    def __init__(self, queue: str, report: Callable[[QueueState], None]) -> None:
         self._queue = queue
         self._report = report
         self._channel: Channel | None = None
@@ -37,7 +39,7 @@ class ConsumerCounter:
         self._asked_at = None
 
     def ask(self, connection: CorkedConnection, now: float) -> None:
-        """Ask, unless a question is open; the answer goes to `report` with the moment of asking."""
+        """Ask, unless a question is open."""
         if self._asked_at is not None or self._refused or not connection.is_open:
             return
         self._asked_at = now
@@ -52,23 +54,25 @@ class ConsumerCounter:
         self._declare(channel)
 
     def _declare(self, channel: Channel) -> None:
-        channel.queue_declare(
-            self._queue, passive=True, callback=lambda frame: self._conclude(frame.method.consumer_count)
-        )
+        channel.queue_declare(self._queue, passive=True, callback=lambda frame: self._conclude(frame.method))
 
     def _on_channel_closed(self, channel: Channel, reason: Exception) -> None:
         if channel is not self._channel or not isinstance(reason, ChannelClosedByBroker):
             return  # the connection is going; `forget` follows
         self._channel = None
         if reason.reply_code == _NOT_FOUND:
-            self._conclude(0)
+            self._conclude(None)
         else:
             # Without the right to ask, nobody may be told that nobody serves: calls end at their deadlines instead.
             self._refused = True
-            _log.error("rpc.count_refused", extra={"queue": self._queue, "code": reason.reply_code})
+            _log.error("rpc.queue_unseen", extra={"queue": self._queue, "code": reason.reply_code})
             self.forget()
 
-    def _conclude(self, count: int) -> None:
+    def _conclude(self, counted: Queue.DeclareOk | None) -> None:
         asked_at, self._asked_at = self._asked_at, None
-        if asked_at is not None:
-            self._report(count, asked_at)
+        if asked_at is None:
+            return
+        if counted is None:  # no queue, so no consumer either
+            self._report(QueueState(asked_at, consumers=0, waiting=0))
+        else:
+            self._report(QueueState(asked_at, counted.consumer_count or 0, counted.message_count or 0))
