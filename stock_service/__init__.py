@@ -1,0 +1,1 @@
+"""The internal process: quotes from providers, behind two doors (RabbitMQ and HTTP)."""

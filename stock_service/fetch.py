@@ -1,0 +1,161 @@
+"""The one way to the network: one GET within a deadline, at most two tries, at most so many bytes.
+
+Constant host, certificate checks on, no redirects, no cookies, nothing taken from the environment.
+"""
+
+import random
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final, Self
+
+import requests
+import urllib3
+
+from service_kit.deadline import Deadline
+from service_kit.time_budget import UPSTREAM_CONNECT, UPSTREAM_READ
+from stock_service.attempts import AttemptAdapter, AttemptRunner
+from stock_service.providers.base import MAX_BODY_BYTES, FailureKind, ProviderError, Response
+
+_MAX_STUCK: Final = 32
+_RETRY_PAUSE: Final = (0.05, 0.15)
+"""Seconds, chosen at random between the two, so that callers that failed together do not return together."""
+
+_SERVER_ERROR: Final = 500
+_GZIP_OR_ZLIB: Final = 47
+"""zlib's `wbits` for "look at the header" (https://docs.python.org/3/library/zlib.html#zlib.decompress)."""
+
+
+class ConnectionFailedError(ProviderError):
+    """There was no connection, or it broke: worth a second try."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(FailureKind.UNREACHABLE, detail=detail)
+
+
+class Fetcher:
+    """Fetches with a pool of kept-alive connections; safe to share among threads.
+
+    One per provider, so that a provider whose tries get stuck (more than `max_stuck` abandoned ones that have not
+    ended) is refused at once without taking the others along.
+    """
+
+    def __init__(self, user_agent: str, max_stuck: int = _MAX_STUCK) -> None:
+        self._session = _session(user_agent)
+        self._runner = AttemptRunner(max_stuck)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._session.close()
+
+    def stuck(self) -> int:
+        """How many abandoned tries have not ended yet."""
+        return self._runner.stuck()
+
+    def fetch(
+        self, url: str, params: Mapping[str, str] | str, deadline: Deadline, max_bytes: int = MAX_BODY_BYTES
+    ) -> Response:
+        """GET `url`; a second try follows a failed connection or a 5xx, if there is time.
+
+        :param max_bytes: of the body, before and after decompression.
+        :raises ProviderError: time-out; unreachable; malformed when the body is too large or cannot be decompressed.
+        """
+        try:
+            response = self._try(url, params, deadline, max_bytes)
+        except ConnectionFailedError:
+            if not _pause(deadline):
+                raise
+        else:
+            if response.status < _SERVER_ERROR or not _pause(deadline):
+                return response
+        return self._try(url, params, deadline, max_bytes)
+
+    def _try(self, url: str, params: Mapping[str, str] | str, deadline: Deadline, max_bytes: int) -> Response:
+        if deadline.expired:
+            raise ProviderError(FailureKind.TIMEOUT, detail="no time left to ask")
+
+        def work() -> Response:
+            with _translated(), self._get(url, params, deadline) as answer:
+                body = _read(answer.raw, max_bytes)
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            return Response(answer.status_code, _decompressed(body, headers, max_bytes), headers)
+
+        return self._runner.run(work, deadline)
+
+    def _get(self, url: str, params: Mapping[str, str] | str, deadline: Deadline) -> requests.Response:
+        left = max(deadline.remaining(), 0.001)  # urllib3 refuses a time-out of nothing
+        timeout = (min(UPSTREAM_CONNECT, left), min(UPSTREAM_READ, left))
+        return self._session.get(url, params=params, timeout=timeout, stream=True, allow_redirects=False)
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """No answer leads elsewhere. Told that one does, requests reads its whole body, even when not following."""
+
+
+def _session(user_agent: str) -> requests.Session:
+    session = _Session()
+    session.trust_env = False  # no proxy, no .netrc, no certificate bundle from the environment
+    session.headers.update({"User-Agent": user_agent, "Accept-Encoding": "identity"})
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, AttemptAdapter())
+    return session
+
+
+def _pause(deadline: Deadline) -> bool:
+    """Wait a little before a second try; False, at once, when there would be no time left for it."""
+    seconds = random.uniform(*_RETRY_PAUSE)  # noqa: S311  nothing secret about it
+    if deadline.remaining() <= seconds:
+        return False
+    time.sleep(seconds)
+    return True
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Let no exception of requests or urllib3 out; their texts hold addresses, so only their names are kept."""
+    try:
+        yield
+    except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+        raise ProviderError(FailureKind.TIMEOUT, detail=type(error).__name__) from error
+    except (requests.exceptions.SSLError, urllib3.exceptions.SSLError) as error:
+        raise ProviderError(FailureKind.UNREACHABLE, detail="tls") from error
+    except (OSError, urllib3.exceptions.HTTPError) as error:  # every exception of requests is an OSError
+        raise ConnectionFailedError(type(error).__name__) from error
+
+
+def _read(raw: Any, max_bytes: int) -> bytes:
+    """The body as it was sent: what reads and decompresses in one step has no limit on what it takes in."""
+    body = bytearray()
+    while chunk := raw.read1(max_bytes + 1 - len(body), decode_content=False):
+        body += chunk
+        if len(body) > max_bytes:
+            raise ProviderError(FailureKind.MALFORMED, detail="body too large")
+    return bytes(body)
+
+
+def _decompressed(body: bytes, headers: Mapping[str, str], max_bytes: int) -> bytes:
+    """Some servers compress although they were asked not to."""
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "identity" or not body:
+        return body
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        raise ProviderError(FailureKind.MALFORMED, detail="unknown content encoding")
+    decompressor = zlib.decompressobj(_GZIP_OR_ZLIB)
+    try:
+        plain = decompressor.decompress(body, max_bytes + 1)
+    except zlib.error as error:
+        raise ProviderError(FailureKind.MALFORMED, detail="cannot be decompressed") from error
+    if len(plain) > max_bytes:
+        raise ProviderError(FailureKind.MALFORMED, detail="body too large when decompressed")
+    if not decompressor.eof:
+        raise ProviderError(FailureKind.MALFORMED, detail="compressed body is truncated")
+    return plain

@@ -1,0 +1,27 @@
+"""gunicorn for the HTTP door: `gunicorn -c stock_service/gunicorn.conf.py`, or `gunicorn` in this folder."""
+
+# ruff: noqa: N999
+# The file's name is the one that gunicorn looks for.
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the workers inherit it
+
+from service_kit.time_budget import GRACEFUL_STOP
+from stock_service.settings import load_or_exit
+
+_settings = load_or_exit()  # here already: a worker that cannot start would be started again and again
+
+wsgi_app = "stock_service.wsgi:app"
+bind = f"{_settings.bind_host}:{_settings.port}"
+workers = 1  # what is learnt of the providers is kept in the process
+worker_class = "gthread"
+threads = _settings.worker_threads
+keepalive = 30
+graceful_timeout = int(GRACEFUL_STOP)
+limit_request_line = 2048
+limit_request_fields = 50
+control_socket_disable = True
+if Path("/dev/shm").is_dir():  # noqa: S108  a worker's heartbeat must not wait for a slow disk
+    worker_tmp_dir = "/dev/shm"  # noqa: S108

@@ -1,0 +1,41 @@
+"""The RabbitMQ door: a request message in, a reply message out."""
+
+import logging
+
+from amqp_rpc import Request
+from service_kit.request_ids import bind_request_id
+from stock_contract import (
+    ErrorCode,
+    Failure,
+    MalformedMessageError,
+    QuoteReply,
+    UnsupportedVersionError,
+    decode_request,
+    encode_reply,
+)
+from stock_service.lookup import Lookup
+
+_log = logging.getLogger(__name__)
+
+
+class RpcHandler:
+    """Answers each message that can be answered; a defect is raised, and answered for by the RPC server."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+
+    def handle(self, request: Request) -> bytes:
+        try:
+            message = decode_request(request.body)
+        except UnsupportedVersionError as error:
+            return _refuse(request, error, ErrorCode.UNSUPPORTED_VERSION)
+        except MalformedMessageError as error:
+            return _refuse(request, error, ErrorCode.BAD_REQUEST)
+        with bind_request_id(message.request_id):
+            return encode_reply(QuoteReply(self._lookup(message.symbols, request.deadline)))
+
+
+def _refuse(request: Request, error: MalformedMessageError, code: ErrorCode) -> bytes:
+    fields = {"correlation_id": request.correlation_id, "code": str(code), "reason": str(error)}
+    _log.warning("worker.bad_request", extra=fields)
+    return encode_reply(Failure(code))

@@ -1,0 +1,36 @@
+"""Runs the RabbitMQ door: `python rpc_server.py` here, or `python -m stock_service.rpc_server` from anywhere."""
+
+import sys
+from pathlib import Path
+
+if not __package__:
+    # Run as a script, Python looks for modules in this folder first. It must be the repository's root instead: the
+    # packages are there, and `fetch` or `settings` here must not be found under such short names.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from amqp_rpc import serve
+from service_kit.logs import configure_logging
+from service_kit.time_budget import GRACEFUL_STOP, HEARTBEAT
+from stock_contract import REQUEST_QUEUE
+from stock_service.lookup import build_lookup
+from stock_service.rpc_handler import RpcHandler
+from stock_service.settings import load_or_exit
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT; wrong settings end the process with status 2."""
+    settings = load_or_exit()
+    configure_logging(settings.log_level, as_json=settings.logs_as_json)
+    serve(
+        settings.rabbitmq_url,
+        REQUEST_QUEUE,
+        RpcHandler(build_lookup(settings)).handle,
+        workers=settings.worker_threads,
+        drain_seconds=GRACEFUL_STOP,
+        heartbeat=HEARTBEAT,
+        heartbeat_file=settings.worker_heartbeat_file,
+    )
+
+
+if __name__ == "__main__":
+    main()
