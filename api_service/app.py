@@ -1,0 +1,45 @@
+"""Makes the Flask application: wires the parts together, nothing else."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from flask import Flask
+from flask.json.provider import DefaultJSONProvider
+from flask_migrate import Migrate  # type: ignore[import-untyped]  # it ships no types
+
+from api_service import database, resources, services
+from api_service.auth import tokens
+from api_service.auth.passwords import Passwords
+from api_service.settings import Settings, load
+from api_service.stock_clients import StockClient, make_stock_client
+from service_kit import problems
+
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_MAX_BODY_BYTES: Final = 16 * 1024
+
+
+class _JsonInOurOrder(DefaultJSONProvider):
+    """The contract's examples have an order; people compare them by eye."""
+
+    sort_keys = False
+
+
+def create_app(settings: Settings | None = None, stock_client: StockClient | None = None) -> Flask:
+    """Make an application; by default from the environment, with the stock client that it names.
+
+    :raises SettingsError: the environment is wrong.
+    """
+    settings = settings or load(os.environ)
+    app = Flask("api_service", instance_relative_config=True, static_folder=None)
+    app.json = _JsonInOurOrder(app)
+    app.config["APP_ENV"] = settings.app_env
+    app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    problems.init_app(app)
+    database.init_app(app, settings.database_uri, pool_size=settings.threads)
+    Migrate(app, database.db, directory=str(_MIGRATIONS))
+    tokens.init_app(app, settings.secret_key)
+    services.init_app(app, services.Services(stock_client or make_stock_client(settings), Passwords()))
+    resources.init_app(app)
+    return app

@@ -1,0 +1,1 @@
+"""Who is asking, and may they: passwords, tokens, and the decorators that guard the calls."""

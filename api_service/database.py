@@ -1,0 +1,156 @@
+"""The way to the database: engine options, SQLite's transactions, and one read and one write context for all SQL.
+
+Everything goes through `reading` and `writing`, on SQLAlchemy Core connections: an ORM session on every request
+costs about three times as much. Whatever the database does wrong leaves as `DatabaseUnavailableError`.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from api_service.models import Base
+from service_kit import time_budget
+from service_kit.deadline import Deadline
+
+_WRITE_DEADLINE: Final = "api_service_write_deadline"
+_sqlite_writers: Final = threading.Lock()
+"""SQLite takes one writer at a time. Writers of this process queue here, in a lock that wakes the next one at once;
+SQLite's own busy handler sleeps and polls, which costs the slowest ones a second."""
+
+_log = logging.getLogger(__name__)
+
+db = SQLAlchemy(metadata=Base.metadata)
+
+
+class DatabaseUnavailableError(Exception):
+    """The database did not do what was asked: away, locked, full, out of time. Nothing of the transaction is left."""
+
+
+def init_app(app: Flask, uri: str, pool_size: int) -> None:
+    """Use the database at `uri`, with at most `pool_size` connections; the first statement connects.
+
+    A relative SQLite path is taken from the instance folder.
+    """
+    app.config["SQLALCHEMY_DATABASE_URI"] = uri
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(uri, pool_size)
+    db.init_app(app)
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            event.listen(db.engine, "connect", _open_sqlite)
+            event.listen(db.engine, "begin", _begin_sqlite)
+
+
+@contextmanager
+def reading() -> Iterator[Connection]:
+    """A connection for reading, at one consistent state of the database.
+
+    :raises DatabaseUnavailableError: the database did not answer in time, or with an error.
+    """
+    with _troubles_named(), db.engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def writing() -> Iterator[Connection]:
+    """One transaction that may write: committed when the block ends, rolled back when it raises.
+
+    :raises DatabaseUnavailableError: nothing was saved. (When the connection broke during the commit itself nobody
+        can say; that is why rows are keyed by request.)
+    """
+    deadline = Deadline.after(time_budget.DATABASE_SAVE)
+    engine = db.engine
+    with (
+        _troubles_named(),
+        _turn_to_write(engine, deadline),
+        engine.connect().execution_options(**{_WRITE_DEADLINE: deadline}) as connection,
+        connection.begin(),
+    ):
+        yield connection
+
+
+def insert_into(table: Any, dialect: str) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT with the `on_conflict_...` methods of that dialect, and a rowcount of what was really inserted."""
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    return insert(table).inline().execution_options(preserve_rowcount=True)
+
+
+def _engine_options(uri: str, pool_size: int) -> dict[str, Any]:
+    common = {
+        "hide_parameters": True,  # they would stand in the text of errors, and so in logs
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": time_budget.DATABASE_LOCK,
+    }
+    if make_url(uri).get_backend_name() == "sqlite":
+        # isolation_level None keeps the driver from opening transactions: `_begin_sqlite` does that.
+        return {**common, "connect_args": {"timeout": time_budget.DATABASE_LOCK, "isolation_level": None}}
+    limits = f"-c lock_timeout={_ms(time_budget.DATABASE_LOCK)} -c statement_timeout={_ms(time_budget.DATABASE_SAVE)}"
+    connect_args = {
+        "connect_timeout": 2,  # psycopg and libpq take no less
+        "options": f"{limits} -c timezone=UTC",
+        "application_name": "api_service",
+    }
+    return {**common, "pool_pre_ping": True, "connect_args": connect_args}
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)
+
+
+def _open_sqlite(connection: Any, _record: object) -> None:
+    """Readers beside one writer (WAL); a commit is on the disk before it returns (FULL); foreign keys hold."""
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock first where a transaction will write.
+
+    A transaction that reads first and wants to write later fails at once when another has written in between,
+    whatever the busy timeout (https://www.sqlite.org/isolation.html).
+    """
+    deadline: Deadline | None = connection.get_execution_options().get(_WRITE_DEADLINE)
+    if deadline is None:
+        connection.exec_driver_sql("BEGIN")
+        return
+    patience = min(deadline.remaining(), time_budget.DATABASE_LOCK)
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_ms(patience)}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _turn_to_write(engine: Engine, deadline: Deadline) -> Iterator[None]:
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    if not _sqlite_writers.acquire(timeout=min(deadline.remaining(), time_budget.DATABASE_LOCK)):
+        _log.error("db.write_queue_timeout")
+        raise DatabaseUnavailableError
+    try:
+        yield
+    finally:
+        _sqlite_writers.release()
+
+
+@contextmanager
+def _troubles_named() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeoutError as error:
+        _log.warning("db.pool_timeout")
+        raise DatabaseUnavailableError from error
+    except DBAPIError as error:
+        # Only the class and code of the driver's error: its text can hold values of rows.
+        code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
+        _log.error("db.failed", extra={"error": type(error.orig).__name__, "code": code})
+        raise DatabaseUnavailableError from error

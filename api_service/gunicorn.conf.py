@@ -1,0 +1,44 @@
+"""How gunicorn serves this process: `gunicorn -c api_service/gunicorn.conf.py`.
+
+Environment, beside the service's other settings: `BIND_HOST` (127.0.0.1; 0.0.0.0 in a container), `WEB_CONCURRENCY`
+(processes, 1; use PostgreSQL for more than one, because SQLite takes one writer at a time) and `WEB_THREADS`
+(requests at a time in each process, 16).
+"""  # noqa: N999  gunicorn looks for a file of this name
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # gunicorn adds the working directory only
+
+from flask import Flask
+
+from api_service.services import services_of
+from api_service.settings import load_or_exit
+from service_kit import time_budget
+
+# Here, in the master: a worker that ends over its settings would be started again for ever.
+_settings = load_or_exit()
+_memory = Path("/dev/shm")  # noqa: S108  not for files of ours; see worker_tmp_dir
+
+wsgi_app = "api_service.wsgi:app"
+bind = f"{_settings.bind_host}:{_settings.port}"
+worker_class = "gthread"
+workers = _settings.processes
+threads = _settings.threads
+
+graceful_timeout = int(time_budget.GRACEFUL_STOP)
+timeout = 30
+"""Seconds without a heartbeat after which a worker is replaced; with threads it does not limit a request."""
+keepalive = 5
+limit_request_line = 2048
+limit_request_fields = 50
+control_socket_disable = True  # it would need a writable home directory
+worker_tmp_dir = str(_memory) if _memory.is_dir() else None  # the heartbeat file: a busy disk would look like a hang
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Close the way to the stock service, after the last request has its answer."""
+    app = getattr(worker, "wsgi", None)  # not there when the application could not be loaded
+    if isinstance(app, Flask):
+        services_of(app).stock_client.close()

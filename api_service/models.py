@@ -1,0 +1,96 @@
+"""The tables: users, what each of them was served, and how often each stock was asked for."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import BigInteger, Enum, ForeignKey, Index, Integer, MetaData, SmallInteger, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from api_service.column_types import ExactDecimal, UtcDateTime
+
+MAX_USERNAME_LENGTH: Final = 64
+
+_NAMES: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Every constraint has a name, so that a later migration can change it on SQLite too."""
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=_NAMES)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {Decimal: ExactDecimal, datetime: UtcDateTime}
+
+
+class Role(StrEnum):
+    """What a user may do; read from the database on every request, never from a token."""
+
+    ADMIN = "ADMIN"
+    """A super user: may also see the statistics."""
+    USER = "USER"
+
+
+class User(Base):
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(MAX_USERNAME_LENGTH), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    role: Mapped[Role] = mapped_column(Enum(Role, name="role", native_enum=False, create_constraint=True, length=16))
+    active: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
+class HistoryEntry(Base):
+    """One quote as it was served to one user.
+
+    `request_id` and `position` (0 for the first quote of a request) are unique together, so that saving the same
+    answer twice leaves one row. The index is read backwards for "my latest first".
+    """
+
+    __tablename__ = "history"
+    __table_args__ = (
+        UniqueConstraint("request_id", "position"),
+        Index(None, "user_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    request_id: Mapped[str] = mapped_column(String(64))
+    position: Mapped[int] = mapped_column(SmallInteger)
+    requested_at: Mapped[datetime]
+    symbol: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str] = mapped_column(String(200))
+    open: Mapped[Decimal]
+    high: Mapped[Decimal]
+    low: Mapped[Decimal]
+    close: Mapped[Decimal]
+    volume: Mapped[int | None] = mapped_column(BigInteger)
+    currency: Mapped[str | None] = mapped_column(String(8))
+    source: Mapped[str] = mapped_column(String(32))
+    as_of: Mapped[datetime]
+    stale: Mapped[bool]
+
+
+COUNT_SLOTS: Final = 16
+
+
+class StockRequestCount(Base):
+    """How often a stock (lower-case code) was served: the sum of `times` over its slots.
+
+    It grows in the transaction that saves the history row, so that it equals the number of rows, and the statistics
+    never read the history. PostgreSQL locks the row that an upsert changes until commit; with one row per stock all
+    requests for a popular one would queue behind each other's commit. So each transaction picks one of `COUNT_SLOTS`
+    rows at random.
+    """
+
+    __tablename__ = "stock_request_counts"
+
+    symbol: Mapped[str] = mapped_column(String(20), primary_key=True)
+    slot: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    times: Mapped[int] = mapped_column(BigInteger)

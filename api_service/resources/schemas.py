@@ -1,0 +1,72 @@
+"""The bodies of the calls, as marshmallow schemas: what comes in is checked by them, what goes out is made by them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from api_service.auth.passwords import MAX_PASSWORD_LENGTH
+from api_service.models import MAX_USERNAME_LENGTH
+
+
+def _is_text(value: str) -> None:
+    """JSON can write half of a surrogate pair, which is no character: it cannot be hashed or stored."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValidationError("Not a valid text.") from None
+
+
+def _has_no_nul(value: str) -> None:
+    """PostgreSQL takes no NUL in a text (https://www.postgresql.org/docs/current/datatype-character.html)."""
+    if "\0" in value:
+        raise ValidationError("Not a valid text.")
+
+
+class _UtcSeconds(fields.Field[datetime]):
+    """A moment in UTC to the second, as in 2021-04-01T19:20:30Z."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str:
+        moment: datetime = value
+        return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class _Body(Schema):
+    class Meta:
+        unknown = RAISE
+
+
+class LoginBody(_Body):
+    username = fields.String(required=True, validate=[validate.Length(1, MAX_USERNAME_LENGTH), _is_text, _has_no_nul])
+    password = fields.String(required=True, validate=[validate.Length(1, MAX_PASSWORD_LENGTH), _is_text])
+
+
+class TokenBody(_Body):
+    token = fields.String()
+    token_type = fields.String()
+    expires_in = fields.Integer()
+
+
+class QuoteBody(_Body):
+    """A quote; the price is a JSON number, which keeps up to 15 significant digits exactly."""
+
+    symbol = fields.String()
+    company_name = fields.String(attribute="name")
+    quote = fields.Float(attribute="close")
+
+
+class HistoryEntryBody(_Body):
+    """One entry of a user's history; prices as in `QuoteBody`."""
+
+    date = _UtcSeconds(attribute="requested_at")
+    name = fields.String()
+    symbol = fields.String()
+    open = fields.Float()
+    high = fields.Float()
+    low = fields.Float()
+    close = fields.Float()
+
+
+class StockCountBody(_Body):
+    stock = fields.String()
+    times_requested = fields.Integer()

@@ -1,0 +1,110 @@
+"""The settings of this service, read once at start; every problem is reported in one message."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, cast
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from service_kit.settings import EnvironmentReader, SettingsError
+
+AppEnv = Literal["development", "production"]
+StockTransport = Literal["rpc", "http"]
+
+_EXIT_WRONG_SETTINGS: Final = 2
+_MIN_KEY_BYTES: Final = 32
+"""HS256 asks for a key of at least the size of its hash (https://www.rfc-editor.org/rfc/rfc7518#section-3.2)."""
+
+_DEVELOPMENT_KEY: Final = "for-development-only-never-in-production"
+_DATABASES: Final = ("sqlite", "postgresql", "postgresql+psycopg")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says. Values that hold credentials stay out of the representation."""
+
+    app_env: AppEnv
+    database_uri: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    stock_transport: StockTransport
+    rabbitmq_url: str = field(repr=False)
+    stock_service_url: str
+    port: int
+    bind_host: str
+    processes: int
+    threads: int
+    """Requests at a time in each process; `flask run` starts one for each request."""
+    log_level: str
+
+    @property
+    def in_production(self) -> bool:
+        return self.app_env == "production"
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    :raises SettingsError: any of them is wrong or missing; the text lists all.
+    """
+    reader = EnvironmentReader(environ)
+    app_env = cast("AppEnv", reader.choice("APP_ENV", "production", ("development", "production")))
+    settings = Settings(
+        app_env=app_env,
+        database_uri=_database_uri(reader),
+        secret_key=_secret_key(reader, app_env),
+        stock_transport=cast("StockTransport", reader.choice("STOCK_TRANSPORT", "rpc", ("rpc", "http"))),
+        rabbitmq_url=reader.url("RABBITMQ_URL", "amqp://guest:guest@localhost:5672/%2F", ("amqp", "amqps")),
+        stock_service_url=reader.url("STOCK_SERVICE_URL", "http://localhost:5001", ("http", "https")),
+        port=reader.integer("PORT", 5000, low=1, high=65_535),
+        bind_host=reader.text("BIND_HOST", "127.0.0.1"),
+        processes=reader.integer("WEB_CONCURRENCY", 1, low=1, high=64),
+        threads=reader.integer("WEB_THREADS", 16, low=1, high=256),
+        log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+    )
+    reader.check()
+    return settings
+
+
+def load_or_exit() -> Settings:
+    """Read this process's environment; wrong settings end the process with their message instead of a traceback."""
+    try:
+        return load(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(_EXIT_WRONG_SETTINGS)
+
+
+def _database_uri(reader: EnvironmentReader) -> str:
+    """A relative SQLite path is taken from the Flask instance folder."""
+    uri = reader.text("DATABASE_URI", "sqlite:///api_service.sqlite3")
+    try:
+        url = make_url(uri)
+    except (ArgumentError, ValueError):
+        reader.problem(
+            "DATABASE_URI", "must be a database URL, for example sqlite:///file or postgresql+psycopg://..."
+        )
+        return uri
+    if url.drivername not in _DATABASES:
+        reader.problem("DATABASE_URI", f"must start with one of: {', '.join(_DATABASES)}")
+    elif url.drivername == "sqlite" and url.database in {None, "", ":memory:"}:
+        reader.problem("DATABASE_URI", "must name a file: each connection would see a database of its own in memory")
+    return uri
+
+
+def _secret_key(reader: EnvironmentReader, app_env: AppEnv) -> str:
+    in_development = app_env == "development"
+    key = reader.text("SECRET_KEY", _DEVELOPMENT_KEY if in_development else "")
+    if not key:
+        reader.problem(
+            "SECRET_KEY",
+            "is required: at least 32 random bytes, for example from `openssl rand -hex 32`;"
+            " or set APP_ENV=development to try it out",
+        )
+    elif len(key.encode()) < _MIN_KEY_BYTES:
+        reader.problem("SECRET_KEY", f"must have at least {_MIN_KEY_BYTES} bytes")
+    elif key == _DEVELOPMENT_KEY and not in_development:
+        reader.problem("SECRET_KEY", "is the key for development, which everybody knows")
+    return key

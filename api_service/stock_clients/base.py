@@ -1,0 +1,59 @@
+"""The interface to the stock service, and what a call to it can end in.
+
+    StockServiceError
+    ├── StockServiceUnavailableError   it could not be asked; `reason` says who is away
+    ├── StockServiceTimeoutError       no answer within the deadline
+    └── BadStockReplyError             an answer that is not one to the question
+
+The exceptions of pika's and requests' worlds end in the two clients; what the stock service itself reports is a
+`Failure` of the contract, not an exception.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from service_kit.deadline import Deadline
+from stock_contract import Failure, Quote
+
+
+class StockServiceError(Exception):
+    """There is no answer from the stock service."""
+
+
+class UnavailableReason(StrEnum):
+    BROKER = "broker"
+    """There is no way to the message broker."""
+    SERVER = "server"
+    """Nobody serves."""
+    OVERLOADED = "overloaded"
+    """This process already waits for as many answers as it may."""
+
+
+class StockServiceUnavailableError(StockServiceError):
+    """The stock service could not be asked, or the way to its answer is gone; asking again later makes sense."""
+
+    def __init__(self, reason: UnavailableReason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class StockServiceTimeoutError(StockServiceError):
+    """No answer within the deadline."""
+
+
+class BadStockReplyError(StockServiceError):
+    """The answer cannot be read, or does not fit the question. The text holds nothing of the answer."""
+
+
+class StockClient(Protocol):
+    """Asks for quotes; safe to use from many threads."""
+
+    def quotes(self, symbols: Sequence[str], *, request_id: str, deadline: Deadline) -> tuple[Quote | Failure, ...]:
+        """One quote or failure for each of `symbols` (1 to 50 valid codes), in their order.
+
+        :raises StockServiceError: there is no answer; its subclasses say why.
+        """
+
+    def close(self) -> None:
+        """Let connections go; safe to repeat. The next call opens them again."""

@@ -1,0 +1,25 @@
+"""Chooses the transport that the settings name."""
+
+from functools import partial
+
+from amqp_rpc import connect_client
+from api_service.settings import Settings
+from api_service.stock_clients.base import StockClient
+from api_service.stock_clients.http import HttpStockClient
+from api_service.stock_clients.rpc import RpcStockClient
+from service_kit import time_budget
+from stock_contract import REQUEST_QUEUE
+
+
+def make_stock_client(settings: Settings) -> StockClient:
+    if settings.stock_transport == "http":
+        return HttpStockClient(settings.stock_service_url)
+    return RpcStockClient(
+        partial(
+            connect_client,
+            settings.rabbitmq_url,
+            REQUEST_QUEUE,
+            grace=time_budget.NO_SERVER_GRACE,
+            heartbeat=time_budget.HEARTBEAT,
+        )
+    )

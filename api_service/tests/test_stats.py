@@ -1,0 +1,98 @@
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, func, select
+
+from api_service import history, users
+from api_service.database import db, reading
+from api_service.models import COUNT_SLOTS, HistoryEntry, StockRequestCount
+from api_service.tests.helpers import Action, Api, ExpectProblem
+from stock_contract import Quote
+
+STATS = "/api/v1/stats"
+
+
+def test_the_five_most_requested_of_all_users_come_first_equal_ones_by_name(api: Api) -> None:
+    asked = {"f.us": 1, "B.us": 3, "a.us": 2, "c.us": 2, "e.us": 1, "d.us": 1}
+    for symbol, times in asked.items():
+        for n in range(times):
+            api.get("/api/v1/stock", by=("johndoe", "jane")[n % 2], q=symbol)
+    response = api.get(STATS, by="admin")
+    assert response.status_code == 200
+    assert response.get_data() == (
+        b'[{"stock":"b.us","times_requested":3},{"stock":"a.us","times_requested":2},'
+        b'{"stock":"c.us","times_requested":2},{"stock":"d.us","times_requested":1},{"stock":"e.us","times_requested":1}]\n'
+    )
+
+
+def test_nothing_asked_is_an_empty_list(api: Api) -> None:
+    assert api.get(STATS, by="admin").get_json() == []
+
+
+def test_only_super_users_may_ask(api: Api, expect_problem: ExpectProblem) -> None:
+    expect_problem(api.get(STATS), 401, "token-missing")
+    expect_problem(api.get(STATS, by="johndoe"), 403, "super-users-only")
+
+
+def test_a_popular_stock_is_counted_in_several_rows_that_are_summed(app: Flask, api: Api, apple: Quote) -> None:
+    with app.app_context():
+        user_id = users.find_credentials("johndoe").user_id
+        for n in range(60):
+            history.save_quotes(user_id, str(n), datetime.now(UTC), [apple])
+    assert 1 < api.rows(StockRequestCount) <= COUNT_SLOTS
+    assert api.get(STATS, by="admin").get_json() == [{"stock": "aapl.us", "times_requested": 60}]
+
+
+def test_counts_equal_rows_with_writers_at_the_same_time(app: Flask, apple: Quote) -> None:
+    def write(worker: int) -> None:
+        with app.app_context():
+            for n in range(15):
+                quote = replace(apple, symbol=f"S{n % 3}")
+                history.save_quotes(1, f"{worker}-{n}", datetime.now(UTC), [quote])
+
+    threads = [threading.Thread(target=write, args=(worker,)) for worker in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with app.app_context(), reading() as connection:
+        rows = dict(
+            connection.execute(
+                select(func.lower(HistoryEntry.symbol), func.count()).group_by(HistoryEntry.symbol)
+            ).all()
+        )
+        counts = {count.stock: count.times_requested for count in history.most_requested()}
+    assert counts == rows == {"s0": 40, "s1": 40, "s2": 40}
+
+
+@pytest.fixture
+def plan_of(app: Flask) -> Iterator[Action]:
+    """How SQLite goes about the statement of a function that reads."""
+    sent: list[tuple[Any, ...]] = []
+
+    def plan(read: Callable[[], object]) -> str:
+        read()
+        (statement, parameters) = next(pair for pair in sent if pair[0].startswith("SELECT"))
+        with reading() as connection:
+            return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all())
+
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", lambda *args: sent.append(args[2:4]))
+        yield plan
+
+
+def test_the_statistics_never_read_the_history(plan_of: Action) -> None:
+    plan = plan_of(history.most_requested)
+    assert "stock_request_counts" in plan
+    assert "history" not in plan
+
+
+def test_the_latest_entries_are_found_by_the_index_without_sorting(plan_of: Action) -> None:
+    plan = plan_of(lambda: history.history_of(1))
+    assert "USING INDEX ix_history_user_id_id" in plan
+    assert "TEMP B-TREE" not in plan
