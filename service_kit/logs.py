@@ -13,7 +13,7 @@ import structlog
 from structlog.dev import plain_traceback
 
 # pika reports every loss with stack traces of its own; amqp_rpc reports each once, under a static name.
-_QUIETER = {"pika": "CRITICAL", "urllib3": "WARNING"}
+_QUIETER = {"pika": "CRITICAL", "urllib3": "WARNING", "alembic.runtime.plugins": "WARNING"}
 
 
 def configure_logging(level: str = "INFO", *, as_json: bool) -> None:

@@ -83,7 +83,8 @@ _HTTP_DETAILS: Final = {
 def _http_exception(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     headers = {"Allow": ", ".join(sorted(allowed))} if (allowed := getattr(error, "valid_methods", None)) else {}
-    slug = status.phrase.lower().replace(" ", "-").replace("'", "")
+    # Werkzeug's name, not the phrase of the standard library, which changes with the version of Python.
+    slug = error.name.lower().replace(" ", "-").replace("'", "")
     detail = _HTTP_DETAILS.get(status, "The request could not be processed.")
     return Problem(status, slug, detail, headers=headers).response()
 

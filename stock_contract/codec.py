@@ -116,7 +116,8 @@ def _from_bytes(body: bytes) -> Mapping[str, Any]:
         raise MalformedMessageError("not JSON") from None
     if not isinstance(message, dict):
         raise MalformedMessageError("not a JSON object")
-    if message.get("version") != CONTRACT_VERSION:
+    version = message.get("version")
+    if version != CONTRACT_VERSION or isinstance(version, bool):  # to Python, True equals 1
         raise UnsupportedVersionError(f"version is not {CONTRACT_VERSION}")
     return message
 

@@ -1,5 +1,6 @@
 """Marshmallow schemas of the wire form. Readers ignore fields that they do not know (deployment skew is real)."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,8 +12,10 @@ from stock_contract.messages import ErrorCode, Failure, Quote, QuoteRequest
 from stock_contract.symbols import MAX_SYMBOLS_PER_REQUEST, is_valid_symbol
 
 _MAX_PRICE: Final = Decimal(10) ** 12
-_MAX_DECIMAL_PLACES: Final = 10
 _MAX_NAME_LENGTH: Final = 200
+# Decimal and fromisoformat take more than the contract says: underscores, blanks, exponents, dates without a time.
+_DECIMAL: Final = re.compile(r"\d{1,13}(\.\d{1,10})?", re.ASCII)
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def _check_symbol(text: str) -> None:
@@ -20,20 +23,19 @@ def _check_symbol(text: str) -> None:
         raise ValidationError("Not a symbol code.")
 
 
-def _check_price(price: Decimal) -> None:
-    exponent = price.as_tuple().exponent
-    if not 0 <= price <= _MAX_PRICE or (isinstance(exponent, int) and exponent < -_MAX_DECIMAL_PLACES):
-        raise ValidationError("Not a price.")
-
-
 class _Price(fields.Decimal):
     """An exact price; a string on the wire, because a JSON number becomes a binary float in most readers."""
 
     def __init__(self) -> None:
-        super().__init__(required=True, allow_nan=False, validate=_check_price)
+        super().__init__(required=True, validate=validate.Range(max=_MAX_PRICE))
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str:
         return format(value, "f")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
+        if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 class _Instant(fields.AwareDateTime):
@@ -47,8 +49,13 @@ class _Instant(fields.AwareDateTime):
         return instant.isoformat().replace("+00:00", "Z")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        if not isinstance(value, str) or not _INSTANT.fullmatch(value):
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE)
         parsed = super()._deserialize(value, attr, data, **kwargs)
-        return parsed.astimezone(UTC)
+        try:
+            return parsed.astimezone(UTC)
+        except OverflowError:  # the first or last hours that a datetime can hold, in another zone
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from None
 
 
 class _MessageSchema(Schema):

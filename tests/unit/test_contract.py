@@ -102,7 +102,7 @@ def test_readers_ignore_unknown_fields() -> None:
     assert load_quote(quote_with(colour="blue")) == APPLE
 
 
-@pytest.mark.parametrize("version", [0, 2, 99, "1", None, 1.5, [1]])
+@pytest.mark.parametrize("version", [0, 2, 99, True, "1", None, 1.5, [1]])
 def test_another_version_is_told_apart_from_garbage(version: object) -> None:
     with pytest.raises(UnsupportedVersionError):
         decode_request(changed("request", version=version))
@@ -138,11 +138,19 @@ def test_a_wrong_request_is_malformed(changes: dict[str, Any]) -> None:
         {"close": "1e-400"},
         {"close": None},
         {"close": "N/D"},
+        {"close": "1_000"},
+        {"close": " 1 "},
+        {"close": 1.5},
+        {"close": "1000000000000.01"},
         {"volume": -1},
         {"volume": 1.5},
         {"volume": 2**63},
         {"as_of": "2026-02-30T00:00:00Z"},
         {"as_of": "yesterday"},
+        {"as_of": "2026-02-03"},
+        {"as_of": "2026-02-03T01:02:03"},
+        {"as_of": "0001-01-01T00:00:00+05:00"},
+        {"as_of": "9999-12-31T23:59:59-05:00"},
         {"symbol": "../etc"},
         {"name": ""},
         {"name": "x" * 201},
