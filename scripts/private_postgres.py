@@ -1,0 +1,100 @@
+"""A private PostgreSQL server for the tests: in a folder of its own, on a Unix socket, on no port."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from scripts.debian_packages import InstallError, install_without_starting, may_install
+
+_PACKAGE: Final = "postgresql"
+_READY_SECONDS: Final = 20.0
+_STOP_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 0.05
+
+
+class PostgresError(RuntimeError):
+    """There is no PostgreSQL here; the text says how to get one."""
+
+
+def ensure_programs(say: Callable[[str], None]) -> None:
+    """Have the server's programs on this machine; as root on Debian or Ubuntu they are installed when missing.
+
+    :raises PostgresError: they are missing and may not, or could not, be installed.
+    """
+    if _find("initdb"):
+        return
+    if not may_install():
+        raise PostgresError("These tests need PostgreSQL's server programs (initdb): install postgresql.")
+    say("installing postgresql from the distribution's packages (its service is not started)")
+    try:
+        install_without_starting(_PACKAGE)
+    except InstallError as error:
+        raise PostgresError(f"PostgreSQL's server programs are missing and installing them failed: {error}") from error
+
+
+class PrivatePostgres:
+    """A server whose data dies with `directory`; durability is off, because nothing here outlives the test run."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def conninfo(self) -> str:
+        """For libpq; databases are made by their users."""
+        return f"host={self._directory} user=postgres"
+
+    def start(self) -> None:
+        """:raises PostgresError: it did not come up."""
+        initdb = _find("initdb")
+        if initdb is None:
+            raise PostgresError("PostgreSQL's server programs (initdb) are missing.")
+        user = _unprivileged_user()
+        if user:
+            shutil.chown(self._directory, user)
+        data = self._directory / "data"
+        make: list[str | Path] = [initdb, "-D", data, "-A", "trust", "-U", "postgres", "--no-sync"]
+        subprocess.run(make, user=user, cwd=self._directory, check=True, capture_output=True)
+        settings = ["-c", "listen_addresses=", "-c", "fsync=off"]
+        with (self._directory / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [initdb.with_name("postgres"), "-D", data, "-k", self._directory, *settings],
+                user=user,
+                cwd=self._directory,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait_until_ready(initdb.with_name("pg_isready"))
+
+    def stop(self) -> None:
+        """Its fast shutdown: open connections are ended."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(_STOP_SECONDS)
+            self._process = None
+
+    def _wait_until_ready(self, pg_isready: Path) -> None:
+        end = time.monotonic() + _READY_SECONDS
+        while subprocess.run([pg_isready, "-q", "-h", self._directory], check=False).returncode:
+            if time.monotonic() > end:
+                raise PostgresError(f"PostgreSQL did not start: {(self._directory / 'log').read_text()}")
+            time.sleep(_POLL_SECONDS)
+
+
+def _find(program: str) -> Path | None:
+    on_path = shutil.which(program)
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))  # Debian keeps them off the PATH
+    return Path(on_path).resolve() if on_path else installed[-1] if installed else None
+
+
+def _unprivileged_user() -> str | None:
+    """PostgreSQL refuses to run as root; its package makes a user for it."""
+    if os.getuid() != 0:
+        return None
+    return next((entry.pw_name for entry in pwd.getpwall() if entry.pw_name == "postgres"), "nobody")

@@ -1,0 +1,123 @@
+"""Both services as real processes, as `make run` starts them, with a stand-in for stooq."""
+
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from scripts import services
+from scripts.child_processes import Child
+from tests.stand_ins import StooqStandIn
+
+ANSWER_SECONDS = 9.0
+"""The client's budget of 8 s and one to spare."""
+
+
+class System:
+    """The pair over one transport. `api` and `stock` are the processes; `worker_environment` starts more workers."""
+
+    def __init__(self, transport: str, directory: Path, stooq_url: str, amqp_url: str | None) -> None:
+        self.directory = directory
+        self.port = _free_port()
+        self.heartbeat = directory / "worker.heartbeat"
+        stock_port = _free_port()
+        self.transport = transport
+        self.environment = {
+            "APP_ENV": "production",
+            "SECRET_KEY": secrets.token_hex(32),
+            "DATABASE_URI": f"sqlite:///{directory / 'api.sqlite3'}",
+            "STOCK_TRANSPORT": transport,
+            "RABBITMQ_URL": amqp_url or "amqp://nobody@127.0.0.1:1/",
+            "STOCK_SERVICE_URL": f"http://127.0.0.1:{stock_port}",
+            "QUOTE_PROVIDERS": "stooq",
+            "STOOQ_URL": stooq_url,
+            "WORKER_HEARTBEAT_FILE": str(self.heartbeat),
+            "WORKER_THREADS": "16",
+            "PORT": str(self.port),
+            "LOG_LEVEL": "INFO",
+        }
+        self._stock_port = stock_port
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self._tokens: dict[str, str] = {}
+
+    def prepare(self) -> None:
+        services.run_once("migrate", services.MIGRATE, self.environment, self.directory)
+        services.run_once("users", services.SEED_USERS, self.environment, self.directory)
+
+    def start_stock(self) -> Child:
+        """Start the stock service and wait until it serves."""
+        if self.transport == "rpc":
+            self.heartbeat.unlink(missing_ok=True)
+            child = services.start("stock", services.STOCK_WORKER, self.environment, self.directory)
+            services.wait_for_heartbeat("stock", child, self.heartbeat)
+            return child
+        environment = self.environment | {"PORT": str(self._stock_port)}
+        child = services.start("stock", services.STOCK_OVER_HTTP, environment, self.directory)
+        services.wait_for_http("stock", child, self._stock_port)
+        return child
+
+    def start_api(self) -> Child:
+        child = services.start("api", services.API, self.environment, self.directory)
+        services.wait_for_http("api", child, self.port)
+        return child
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def login(self, username: str, password: str) -> requests.Response:
+        body = {"username": username, "password": password}
+        return self.session.post(self.url("/api/v1/login"), json=body, timeout=ANSWER_SECONDS)
+
+    def token(self, username: str) -> str:
+        """A token of one of the two seeded users, asked for once."""
+        if username not in self._tokens:
+            password = {"admin": "admin", "johndoe": "john"}[username]
+            self._tokens[username] = self.login(username, password).json()["token"]
+        return self._tokens[username]
+
+    def get(self, path: str, user: str | None = "johndoe", **options: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
+        return self.session.get(self.url(path), headers=headers, timeout=ANSWER_SECONDS, **options)
+
+    def quote(self, code: str, user: str = "johndoe") -> requests.Response:
+        """One quote on a connection of its own, so that many threads may ask."""
+        headers = {"Authorization": f"Bearer {self.token(user)}"}
+        return requests.get(self.url("/api/v1/stock"), params={"q": code}, headers=headers, timeout=ANSWER_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def stooq() -> Iterator[StooqStandIn]:
+    stand_in = StooqStandIn()
+    yield stand_in
+    stand_in.close()
+
+
+@pytest.fixture(autouse=True)
+def _reset_stooq(stooq: StooqStandIn) -> Iterator[None]:
+    yield
+    stooq.reset()
+
+
+@contextmanager
+def running_system(transport: str, directory: Path, stooq_url: str, amqp_url: str | None) -> Iterator[System]:
+    """The pair, prepared and started; whatever of it still runs at the end is stopped."""
+    system = System(transport, directory, stooq_url, amqp_url)
+    system.prepare()
+    with ExitStack() as children:
+        stock = system.start_stock()
+        children.callback(stock.stop, services.STOP_SECONDS)
+        api = system.start_api()
+        children.callback(api.stop, services.STOP_SECONDS)
+        yield system
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
