@@ -1,0 +1,70 @@
+# Everything that a developer types. `make` alone lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# The first Python that is new enough and can make a virtual environment.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+RUN := $(BIN)/python -m
+INSTALL := $(RUN) pip install -qq --disable-pip-version-check --require-hashes -r
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+
+.PHONY: help run test test-unit test-integration test-e2e test-compose lint format types lock clean
+
+help:  ## Show this list
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
+
+run: .venv/runtime  ## Run the whole system on this machine; Ctrl-C stops it
+	@$(RUN) scripts.run
+
+test: .venv/development lint types  ## Everything: lint, types, import rules, all tests (brings its own RabbitMQ)
+	$(RUN) pytest
+
+test-unit: .venv/development  ## The tests that need no other process
+	$(RUN) pytest --ignore=tests/integration --ignore=tests/e2e
+
+test-integration: .venv/development  ## The tests against a real RabbitMQ
+	$(RUN) pytest tests/integration
+
+test-e2e: .venv/development  ## Both services as real processes, in both transports
+	$(RUN) pytest tests/e2e
+
+test-compose: .venv/development  ## Build, start, use and stop both compose files (needs Docker)
+	@$(RUN) scripts.test_compose
+
+lint: .venv/development  ## Style, formatting and the import rules
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(BIN)/lint-imports
+
+format: .venv/development  ## Put the code into the one format
+	$(RUN) ruff format
+	$(RUN) ruff check --fix
+
+types: .venv/development  ## mypy, strict
+	$(RUN) mypy
+
+lock:  ## Pin requirements*.in with hashes (needs uv)
+	$(COMPILE) requirements.in -o requirements.txt
+	$(COMPILE) requirements-dev.in -o requirements-dev.txt
+
+clean:  ## Remove .venv, the caches and what `make run` keeps in .run (its database too)
+	rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "This needs Python 3.11 or newer with its venv module" \
+	  "(Debian and Ubuntu: apt-get install python3-venv)."; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv --clear .venv
+
+.venv/runtime: requirements.txt | $(BIN)/python
+	@echo "Installing what the services need into .venv (the first time this takes a minute) ..."
+	@$(INSTALL) requirements.txt
+	@touch $@
+
+.venv/development: requirements-dev.txt | $(BIN)/python
+	@echo "Installing what the services and the tests need into .venv (the first time this takes a minute) ..."
+	@$(INSTALL) requirements-dev.txt
+	@touch $@ .venv/runtime

@@ -1,0 +1,228 @@
+"""`make run`: the whole system on this machine, from one command, stopped by Ctrl-C.
+
+What it keeps (database, secret key, the private broker's data, logs) lies in .run/, or in the directory given as its
+argument. Settings come from the environment as everywhere; what is not set gets a value that works at once.
+"""
+
+import fcntl
+import os
+import secrets
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import NoReturn
+
+from scripts import services
+from scripts.brokers import reachable_url
+from scripts.child_processes import Child
+from scripts.private_broker import BrokerError, PrivateBroker, find_program
+from scripts.services import ROOT, ServiceError
+
+_WATCH_SECONDS = 0.5
+_PORT_SECONDS = 3.0  # so long a run that was killed may still be ending
+_HIGHEST_PORT = 65534  # one less than there are: the HTTP variant takes the port after it too
+
+
+class _AskedToStopError(BaseException):
+    """Ctrl-C or SIGTERM: leaves every wait at once, and the way out stops what was started."""
+
+
+def main(home: Path) -> int:
+    _on_signals(_ask_to_stop)
+    (home / "logs").mkdir(parents=True, exist_ok=True)
+    try:
+        with _only_one(home), ExitStack() as running:
+            code = _run(_System(running, home))
+    except ServiceError as error:
+        _say(str(error))
+        return 1
+    _say("Everything is stopped.")
+    return code
+
+
+def _run(system: "_System") -> int:
+    """Run until something ends it, and say what it was."""
+    try:
+        system.run()
+    except ServiceError as error:
+        _say(f"\n{error}\n")
+        return 1
+    except _AskedToStopError:
+        _say("\nStopping: the API first, then the stock service, then the broker ...")
+        return 0
+    finally:
+        _on_signals(signal.SIG_DFL)  # a second Ctrl-C does not wait: it ends this process, and that ends the others
+
+
+class _System:
+    """The processes of one run; `running` stops them in the opposite order of their start."""
+
+    def __init__(self, running: ExitStack, home: Path) -> None:
+        self._running = running
+        self._home = home
+        self._logs = home / "logs"
+        self._heartbeat = home / "worker.heartbeat"
+        self._watched: dict[str, Child] = {}
+        self._port = _port_setting()
+        defaults = {
+            "APP_ENV": "development",
+            "SECRET_KEY": _secret_key(home / "secret_key"),
+            "DATABASE_URI": f"sqlite:///{home / 'api_service.sqlite3'}",
+            "QUOTE_PROVIDERS": "stooq,recorded",
+        }
+        self._environment = {name: value for name, value in defaults.items() if not os.environ.get(f"{name}_FILE")}
+        self._environment |= {name: value for name, value in os.environ.items() if value}
+        self._environment |= {"WORKER_HEARTBEAT_FILE": str(self._heartbeat), "PYTHONUNBUFFERED": "1"}
+
+    def run(self) -> NoReturn:
+        _require_free(self._port)
+        self._find_broker()
+        self._prepare_database()
+        self._start_stock_service()
+        self._start_api()
+        self._show_how_to_use()
+        self._watch()
+
+    def _find_broker(self) -> None:
+        if self._environment.get("STOCK_TRANSPORT", "rpc") == "http":
+            return _say("Transport: HTTP, as STOCK_TRANSPORT says; no broker is needed.")
+        url = reachable_url(lambda text: _say(f"Broker: {text}.")) or self._private_broker_url()
+        if url:
+            self._environment |= {"STOCK_TRANSPORT": "rpc", "RABBITMQ_URL": url}
+            return None
+        self._environment["STOCK_TRANSPORT"] = "http"
+        return _say(
+            "Broker: there is none (RABBITMQ_URL, localhost:5672, a rabbitmq-server program), so the two services talk"
+            " over HTTP instead."
+        )
+
+    def _private_broker_url(self) -> str | None:
+        if find_program() is None:
+            return None
+        _say("Broker: starting a private RabbitMQ node ...")
+        broker = PrivateBroker(self._home / "rabbitmq")
+        self._running.callback(broker.stop)
+        try:
+            broker.start()
+        except BrokerError as error:
+            _say(str(error))
+            return None
+        assert broker.process is not None
+        self._watched["The broker"] = broker.process
+        return broker.url
+
+    def _prepare_database(self) -> None:
+        _say("Database: migrating, and making the users admin and johndoe if they are missing ...")
+        services.run_once("migrate", services.MIGRATE, self._environment, self._logs)
+        services.run_once("users", services.SEED_USERS, self._environment, self._logs)
+
+    def _start_stock_service(self) -> None:
+        if self._environment["STOCK_TRANSPORT"] == "rpc":
+            _say("Stock service: starting the consumer ...")
+            self._heartbeat.unlink(missing_ok=True)
+            worker = self._start("The stock service", "stock_service", services.STOCK_WORKER, {})
+            return services.wait_for_heartbeat("The stock service", worker, self._heartbeat)
+        _say("Stock service: starting over HTTP ...")
+        port = self._port + 1
+        _require_free(port)
+        self._environment["STOCK_SERVICE_URL"] = f"http://127.0.0.1:{port}"
+        child = self._start("The stock service", "stock_service", services.STOCK_OVER_HTTP, {"PORT": str(port)})
+        return services.wait_for_http("The stock service", child, port)
+
+    def _start_api(self) -> None:
+        _say("API: starting ...")
+        api = self._start("The API", "api_service", services.API, {"PORT": str(self._port)})
+        services.wait_for_http("The API", api, self._port)
+
+    def _start(self, name: str, log: str, command: tuple[str, ...], extra: dict[str, str]) -> Child:
+        child = services.start(log, command, self._environment | extra, self._logs)
+        self._running.callback(child.stop, services.STOP_SECONDS)
+        self._watched[name] = child
+        return child
+
+    def _show_how_to_use(self) -> None:
+        address = f"http://127.0.0.1:{self._port}"
+        transport = "RabbitMQ" if self._environment["STOCK_TRANSPORT"] == "rpc" else "HTTP"
+        providers = self._environment["QUOTE_PROVIDERS"]
+        _say(f"\nReady: {address} (transport: {transport}; quote providers, in order: {providers})")
+        _say(
+            f"Logs:  {self._logs}\n\nTry it in another terminal:\n\n{how_to_use(address)}\n\nCtrl-C stops everything."
+        )
+
+    def _watch(self) -> NoReturn:
+        while True:
+            time.sleep(_WATCH_SECONDS)
+            for name, child in self._watched.items():
+                if (code := child.exit_code) is not None:
+                    raise services.gone(name, child, code)
+
+
+def how_to_use(address: str) -> str:
+    """Lines to paste into a shell that has curl and sed."""
+    bearer = '-H "Authorization: Bearer $TOKEN"'
+    login = shlex.quote('{"username": "admin", "password": "admin"}')
+    return "\n".join(
+        (
+            f"TOKEN=$(curl -s {address}/api/v1/login -H 'Content-Type: application/json' \\",
+            f'  -d {login} | sed -n \'s/.*"token" *: *"\\([^"]*\\)".*/\\1/p\')',
+            f"curl -i {bearer} '{address}/api/v1/stock?q=aapl.us'",
+            f"curl {bearer} {address}/api/v1/users/history",
+            f"curl {bearer} {address}/api/v1/stats",
+        )
+    )
+
+
+def _on_signals(handler: Callable[[int, object], None] | signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, handler)
+
+
+def _ask_to_stop(_number: int, _frame: object) -> None:
+    raise _AskedToStopError
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    """Two runs would fight over the files; the lock goes with the process, however it ends."""
+    with (home / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServiceError("`make run` is already running in this folder.") from None
+        yield
+
+
+def _secret_key(file: Path) -> str:
+    """The key that signs the tokens: random, made once, so that tokens outlive a restart."""
+    if not file.exists():
+        with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as out:
+            out.write(secrets.token_urlsafe(48))
+    return file.read_text(encoding="ascii")
+
+
+def _port_setting() -> int:
+    text = os.environ.get("PORT") or "5000"
+    if not text.isdecimal() or not 0 < int(text) <= _HIGHEST_PORT:
+        raise ServiceError(f"PORT must be a number from 1 to {_HIGHEST_PORT}, not {text!r}.")
+    return int(text)
+
+
+def _require_free(port: int) -> None:
+    end = time.monotonic() + _PORT_SECONDS
+    while not services.port_is_free(port):
+        if time.monotonic() > end:
+            raise ServiceError(f"Port {port} is in use by another program. Choose another one: PORT=8000 make run")
+        time.sleep(_WATCH_SECONDS)
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # the terminal may be gone; stopping goes on all the same
+        print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).resolve() if sys.argv[1:] else ROOT / ".run"))

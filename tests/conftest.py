@@ -1,0 +1,102 @@
+"""The brokers of the test run; a missing one fails the tests that need it, it never skips them.
+
+Isolation: tests share the broker and each takes a queue name of its own (`queue_name`). A virtual host for each would
+cost a second or more every time and cannot be made on a broker that is merely reachable. Whole services always use the
+same queue name, so they get a virtual host for each test module (`module_amqp_url`).
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pika
+import pika.exceptions
+import pytest
+
+from scripts.brokers import Broker, own_broker, reachable_url
+from scripts.private_broker import BrokerError
+
+_NEED_OWN = {"broker", "module_amqp_url"}
+_NEED_ANY = {"amqp_url", "queue_name"}
+
+
+@dataclass
+class _Provided:
+    """What the start of the session found."""
+
+    any_url: str | None = None
+    own: Broker | None = None
+    problem: str = "no test of this run asked for a broker at collection time"
+
+
+_PROVIDED = pytest.StashKey[_Provided]()
+_DIRECTORY = pytest.StashKey[TemporaryDirectory[str]]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Get the brokers that the chosen tests need, before the time limit of any test runs."""
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    provided = session.config.stash[_PROVIDED] = _Provided()
+    if session.config.option.collectonly or not wanted & (_NEED_OWN | _NEED_ANY):
+        return
+    provided.any_url = reachable_url(_say) if wanted & _NEED_ANY else None
+    if wanted & _NEED_OWN or not provided.any_url:
+        directory = session.config.stash[_DIRECTORY] = TemporaryDirectory(prefix="stock-quotes-broker-")
+        try:
+            provided.own = own_broker(Path(directory.name), _say)
+        except BrokerError as error:
+            provided.problem = str(error)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    provided, directory = config.stash.get(_PROVIDED, None), config.stash.get(_DIRECTORY, None)
+    if provided and provided.own:
+        provided.own.stop()
+    if directory:
+        directory.cleanup()
+
+
+@pytest.fixture(scope="session")
+def broker(pytestconfig: pytest.Config) -> Broker:
+    """A broker of our own: `.url`, `.ctl(...)`, `.stop_app()`, `.start_app()`, `.kill()`, `.start()`.
+
+    Who stops it starts it again: the next test finds it running.
+    """
+    provided = pytestconfig.stash[_PROVIDED]
+    if provided.own is None:
+        pytest.fail(provided.problem, pytrace=False)
+    return provided.own
+
+
+@pytest.fixture(scope="session")
+def amqp_url(pytestconfig: pytest.Config) -> str:
+    """A broker to talk to: the reachable one, else our own. Pair it with `queue_name`; its levers are not ours."""
+    provided = pytestconfig.stash[_PROVIDED]
+    if provided.any_url is None and provided.own is None:
+        pytest.fail(provided.problem, pytrace=False)
+    return provided.any_url or provided.own.url
+
+
+@pytest.fixture
+def queue_name(amqp_url: str) -> Iterator[str]:
+    """A name that no other test uses; the queue is deleted afterwards, if the test made it."""
+    name = f"test.{secrets.token_hex(8)}"
+    yield name
+    with suppress(pika.exceptions.AMQPError, OSError):  # the test may have left its broker stopped
+        connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
+        connection.channel().queue_delete(name)
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def module_amqp_url(broker: Broker) -> str:
+    """A virtual host on our own broker for the tests of one module."""
+    return broker.add_vhost(f"test-{secrets.token_hex(4)}")
+
+
+def _say(text: str) -> None:
+    os.write(2, f"broker: {text}\n".encode())  # past pytest's capturing: this step may take a minute

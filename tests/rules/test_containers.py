@@ -1,0 +1,101 @@
+"""What every image and every compose service must be."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service_kit.time_budget import CONTAINER_STOP_GRACE
+from tests.rules.compose_files import COMPOSE_FILES, ROOT, every_service, services_of
+
+SHARED_ROOMS = {"stock_contract", "amqp_rpc", "service_kit"}
+DOCKERFILES = ("api_service/Dockerfile", "stock_service/Dockerfile")
+
+
+def instructions(dockerfile: str) -> list[tuple[str, str]]:
+    text = re.sub(r"\\\n\s*", "", (ROOT / dockerfile).read_text(encoding="utf-8"))
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in lines]
+
+
+def final_stage(dockerfile: str) -> list[tuple[str, str]]:
+    found = instructions(dockerfile)
+    start = max(number for number, (word, _) in enumerate(found) if word == "FROM")
+    return found[start:]
+
+
+@pytest.mark.parametrize("file", COMPOSE_FILES)
+def test_compose_file_follows_the_compose_specification(file: str) -> None:
+    check = ["check_jsonschema", "--builtin-schema", "vendor.compose-spec", file]
+    done = subprocess.run([sys.executable, "-m", *check], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_dockerfile_passes_hadolint(dockerfile: str) -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([hadolint, dockerfile], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_image_holds_only_the_rooms_that_its_process_may_import(dockerfile: str) -> None:
+    copied = [rest.split() for word, rest in instructions(dockerfile) if word == "COPY" and "--from" not in rest]
+    rooms = {source for *sources, _ in copied for source in sources} - {"requirements.txt"}
+    assert rooms == SHARED_ROOMS | {Path(dockerfile).parent.name}
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_image_runs_as_a_numbered_ordinary_user_without_a_shell(dockerfile: str) -> None:
+    final = dict(final_stage(dockerfile))
+    assert re.fullmatch(r"[1-9]\d{4,}:[1-9]\d{4,}", final["USER"])
+    assert final["CMD"].startswith('["')
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_final_image_installs_nothing_and_holds_no_secret(dockerfile: str) -> None:
+    for word, rest in final_stage(dockerfile):
+        assert word != "RUN" or not re.search(r"\b(pip|apt-get|apk)\b", rest)
+        assert word != "ENV" or not re.search(r"(?i)secret|password|_url|_uri", rest)
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_packages_are_installed_by_hash_only(dockerfile: str) -> None:
+    installs = [
+        rest for word, rest in instructions(dockerfile) if word == "RUN" and re.search(r"\bpip\b.* install ", rest)
+    ]
+    assert len(installs) == 1
+    assert "--require-hashes" in installs[0]
+
+
+@pytest.mark.parametrize(("file", "name", "service"), every_service())
+def test_service_stops_in_its_own_time_and_comes_back(file: str, name: str, service: dict[str, object]) -> None:
+    assert service["init"] is True
+    assert service["stop_grace_period"] == f"{CONTAINER_STOP_GRACE:.0f}s"
+    assert service["restart"] == ("no" if name == "migrate" else "unless-stopped")
+    assert service["logging"]
+    assert name == "migrate" or service["healthcheck"]
+
+
+@pytest.mark.parametrize(("file", "name", "service"), every_service())
+def test_only_the_api_is_published_and_only_here(file: str, name: str, service: dict[str, object]) -> None:
+    published = ["127.0.0.1:${PORT:-5000}:5000"] if name == "api-service" else None
+    assert service.get("ports") == published
+
+
+@pytest.mark.parametrize(("file", "name", "service"), every_service())
+def test_any_number_of_containers_may_run(file: str, name: str, service: dict[str, object]) -> None:
+    assert "container_name" not in service
+
+
+@pytest.mark.parametrize("file", COMPOSE_FILES)
+def test_the_database_is_migrated_once_before_the_api_starts(file: str) -> None:
+    services = services_of(file)
+    assert services["api-service"]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+    assert "upgrade" not in str(services["api-service"].get("command"))
+
+
+def test_the_broker_lets_nobody_in_as_guest() -> None:
+    assert services_of("docker-compose.yml")["rabbitmq"]["environment"]["RABBITMQ_DEFAULT_USER"] != "guest"

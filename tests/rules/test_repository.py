@@ -1,0 +1,51 @@
+"""What holds for the files of the repository as a whole."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Written in two pieces, so that this file does not break its own rule.
+INDEX_HOSTS = ("pypi" + ".org", "python" + "hosted", "registry.npm" + "js", "--index" + "-url", "--find" + "-links")
+NOT_PROJECT = {".venv", ".run", "__pycache__", ".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+PIN = re.compile(r"^(?P<pin>[a-z0-9._-]+(?:\[[a-z0-9,_-]+\])?==\S+).*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
+
+
+def tracked_files() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:  # not a clone: an unpacked archive has nothing but the project's files at first
+        return [path for path in ROOT.rglob("*") if path.is_file() and not NOT_PROJECT & set(path.parts)]
+    return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def test_no_file_names_a_package_index() -> None:
+    """Everybody installs from the index that their own machine is set up for."""
+    naming = [
+        f"{path.relative_to(ROOT)}: {host}"
+        for path in tracked_files()
+        for host in INDEX_HOSTS
+        if host in path.read_text(encoding="utf-8", errors="replace")
+    ]
+    assert naming == []
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    blocks = {match["pin"]: match[0] for match in PIN.finditer(text)}
+    requirements = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
+    assert len(blocks) == len(requirements) > 10
+    assert [pin for pin, block in blocks.items() if "--hash=sha256:" not in block] == []
+
+
+def test_what_is_tested_is_what_is_shipped() -> None:
+    runtime, development = (
+        {match["pin"] for match in PIN.finditer((ROOT / name).read_text(encoding="utf-8"))}
+        for name in ("requirements.txt", "requirements-dev.txt")
+    )
+    assert runtime <= development
