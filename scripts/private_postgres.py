@@ -31,8 +31,8 @@ def ensure_programs(say: Callable[[str], None]) -> None:
         return
     if not may_install():
         raise PostgresError(
-            "These tests need a real PostgreSQL that they may run, and its server programs (initdb) are not here. Either"
-            " will do: install postgresql; run as root on Debian or Ubuntu."
+            "These tests need a real PostgreSQL that they may run, and its server programs (initdb) are not here."
+            " Either will do: install postgresql; run as root on Debian or Ubuntu."
         )
     say("installing postgresql from the distribution's packages (its service is not started)")
     try:
