@@ -77,6 +77,9 @@ class Quote:
     """When the stock service read it; UTC."""
     stale: bool = False
     """True when it comes from the cache because every provider failed."""
+    fresh_until: datetime | None = None
+    """Until when the stock service answers with this quote without asking a provider again; UTC. None when it would
+    ask again at once."""
 
 
 @dataclass(frozen=True, slots=True)

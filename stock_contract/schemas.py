@@ -105,6 +105,7 @@ class QuoteSchema(_MessageSchema):
     as_of = _Instant()
     fetched_at = _Instant()
     stale = fields.Boolean(load_default=False)
+    fresh_until = _Instant(required=False)
 
     @post_load
     def _build(self, data: Mapping[str, Any], **_: Any) -> Quote:

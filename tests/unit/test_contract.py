@@ -171,6 +171,11 @@ def quote_with(**changes: Any) -> dict[str, Any]:
     return {**json.loads(golden("quote")), **changes}
 
 
+def test_a_quote_of_an_older_worker_reads_without_the_newer_fields() -> None:
+    older = {name: value for name, value in json.loads(golden("quote")).items() if name != "fresh_until"}
+    assert load_quote(older) == APPLE
+
+
 def test_readers_ignore_unknown_fields() -> None:
     assert decode_request(changed("request", colour="blue")) == REQUESTS["request"]
     assert decode_reply(changed("reply_not_found", colour="blue")) == REPLIES["reply_not_found"]
