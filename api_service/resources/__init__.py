@@ -5,13 +5,13 @@ from http import HTTPStatus
 from flask import Blueprint, Flask, Response
 
 from api_service.database import DatabaseUnavailableError
-from api_service.resources import health, history, login, quotes, stats, stock
+from api_service.resources import health, history, login, providers, quotes, stats, stock
 from service_kit.problems import Problem
 
 
 def init_app(app: Flask) -> None:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
-    for resource in (login, stock, quotes, history, stats):
+    for resource in (login, stock, quotes, history, stats, providers):
         api.register_blueprint(resource.blueprint)
     app.register_blueprint(api)
     app.register_blueprint(health.blueprint)

@@ -7,7 +7,7 @@ from flask import Flask
 from api_service.tests.helpers import Api, ExpectProblem
 
 PUBLIC = {("POST", "/api/v1/login"), ("GET", "/healthz")}
-ADMIN_ONLY = {("GET", "/api/v1/stats")}
+ADMIN_ONLY = {("GET", "/api/v1/stats"), ("GET", "/api/v1/providers")}
 USERS = {
     ("GET", "/api/v1/stock"),
     ("GET", "/api/v1/quotes"),
@@ -72,6 +72,7 @@ def test_an_unknown_address_is_a_404(api: Api, expect_problem: ExpectProblem, pa
         ("OPTIONS", "/api/v1/stats", "GET, HEAD"),
         ("POST", "/api/v1/quotes", "GET, HEAD"),
         ("DELETE", "/api/v1/quotes/a", "GET, HEAD"),
+        ("PUT", "/api/v1/providers", "GET, HEAD"),
     ],
 )
 def test_another_method_is_a_405_that_names_the_right_ones(
