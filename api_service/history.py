@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Insert, RowMapping, bindparam, func, select
 
 from api_service.database import insert_into, reading, writing
 from api_service.models import COUNT_SLOTS, HistoryEntry, StockRequestCount
-from stock_contract import Quote
+from stock_contract import Failure, Quote
 
 HISTORY_LIMIT: Final = 100
 """Entries in an answer that asks for no particular number."""
@@ -48,17 +48,21 @@ class StockCount:
     times_requested: int
 
 
-def save_quotes(user_id: int, request_id: str, requested_at: datetime, quotes: Sequence[Quote]) -> None:
-    """Save what one request is about to answer, all of it or nothing; when this returns it is committed.
+def save_quotes(user_id: int, request_id: str, requested_at: datetime, results: Sequence[Quote | Failure]) -> None:
+    """Save the quotes that one request is about to answer, all of them or none; when this returns they are committed.
 
-    Saving the same request again changes nothing.
+    Each keeps its place among the results as its position; a failure leaves no row. Saving the same request again
+    changes nothing.
 
     :raises DatabaseUnavailableError: nothing was saved.
     """
+    found = [(position, quote) for position, quote in enumerate(results) if isinstance(quote, Quote)]
+    if not found:
+        return
     with writing() as connection:
         insert = _insert_entry(connection.dialect.name)
         added: Counter[str] = Counter()
-        for position, quote in enumerate(quotes):
+        for position, quote in found:
             row = _row(quote) | {
                 "user_id": user_id,
                 "request_id": request_id,

@@ -78,7 +78,7 @@ class _System:
             "APP_ENV": "development",
             "SECRET_KEY": _secret_key(home / "secret_key"),
             "DATABASE_URI": f"sqlite:///{home / 'api_service.sqlite3'}",
-            "QUOTE_PROVIDERS": "stooq,recorded",
+            "QUOTE_PROVIDERS": "stooq,yahoo,cboe,recorded",
         }
         self._environment = {name: value for name, value in defaults.items() if not os.environ.get(f"{name}_FILE")}
         self._environment |= {name: value for name, value in os.environ.items() if value}

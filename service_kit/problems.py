@@ -40,9 +40,14 @@ class Problem(Exception):  # noqa: N818  RFC 9457 calls it a problem
         self.headers = dict(headers or {})
         self.extra = dict(extra or {})
 
+    @property
+    def type(self) -> str:
+        """The kind of problem, as RFC 9457 writes it: a reference."""
+        return f"/problems/{self.slug}"
+
     def response(self) -> Response:
         body = {
-            "type": f"/problems/{self.slug}",
+            "type": self.type,
             "title": self.title,
             "status": int(self.status),
             "detail": self.detail,

@@ -4,12 +4,32 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from marshmallow import ValidationError
+from marshmallow import Schema, ValidationError
 
-from stock_contract.messages import CONTRACT_VERSION, Failure, Quote, QuoteReply, QuoteRequest
-from stock_contract.schemas import FailureSchema, QuoteSchema, RequestSchema
+from stock_contract.messages import (
+    CONTRACT_VERSION,
+    Failure,
+    ProviderStatus,
+    ProviderStatusReply,
+    ProviderStatusRequest,
+    Quote,
+    QuoteReply,
+    QuoteRequest,
+)
+from stock_contract.schemas import (
+    FailureSchema,
+    ProviderStatusRequestSchema,
+    ProviderStatusSchema,
+    QuoteSchema,
+    RequestSchema,
+)
+
+_PROVIDER_STATUS_ASK: Final = "provider_status"
+"""The value of `ask` that tells a request for the state of the providers from one for quotes, which has no `ask`."""
 
 _REQUEST: Final = RequestSchema()
+_STATUS_REQUEST: Final = ProviderStatusRequestSchema()
+_STATUS: Final = ProviderStatusSchema()
 _QUOTE: Final = QuoteSchema()
 _FAILURE: Final = FailureSchema()
 
@@ -26,13 +46,20 @@ def encode_request(request: QuoteRequest) -> bytes:
     return _to_bytes({"request_id": request.request_id, "symbols": list(request.symbols)})
 
 
-def decode_request(body: bytes) -> QuoteRequest:
-    """Read a request.
+def encode_provider_status_request(request: ProviderStatusRequest) -> bytes:
+    return _to_bytes({"request_id": request.request_id, "ask": _PROVIDER_STATUS_ASK})
+
+
+def decode_request(body: bytes) -> QuoteRequest | ProviderStatusRequest:
+    """Read a request of either kind.
 
     :raises UnsupportedVersionError: the version is not `CONTRACT_VERSION`.
-    :raises MalformedMessageError: it is not JSON, or a field is missing or wrong.
+    :raises MalformedMessageError: it is not JSON, asks for something else, or a field is missing or wrong.
     """
-    request: QuoteRequest = _load(_REQUEST, _from_bytes(body))
+    message = _from_bytes(body)
+    if message.get("ask") not in (None, _PROVIDER_STATUS_ASK):
+        raise MalformedMessageError("ask: unknown")
+    request: QuoteRequest | ProviderStatusRequest = _load(_STATUS_REQUEST if message.get("ask") else _REQUEST, message)
     return request
 
 
@@ -52,10 +79,26 @@ def decode_reply(body: bytes) -> QuoteReply | Failure:
     message = _from_bytes(body)
     if "failure" in message:
         return load_failure(message["failure"])
-    results = message.get("results")
-    if not isinstance(results, list):
-        raise MalformedMessageError("results: missing or not a list")
-    return QuoteReply(tuple(_load_result(result) for result in results))
+    return QuoteReply(tuple(_load_result(result) for result in _list_of(message, "results")))
+
+
+def encode_provider_status_reply(reply: ProviderStatusReply | Failure) -> bytes:
+    """Write a reply; a `Failure` says that the request was not served."""
+    if isinstance(reply, Failure):
+        return _to_bytes({"failure": dump_failure(reply)})
+    return _to_bytes({"providers": [dump_provider_status(status) for status in reply.providers]})
+
+
+def decode_provider_status_reply(body: bytes) -> ProviderStatusReply | Failure:
+    """Read a reply. A worker that does not know the request yet answers with `bad_request`.
+
+    :raises UnsupportedVersionError: the version is not `CONTRACT_VERSION`.
+    :raises MalformedMessageError: it is not JSON, or a field is missing or wrong.
+    """
+    message = _from_bytes(body)
+    if "failure" in message:
+        return load_failure(message["failure"])
+    return ProviderStatusReply(tuple(load_provider_status(status) for status in _list_of(message, "providers")))
 
 
 def dump_quote(quote: Quote) -> dict[str, Any]:
@@ -86,6 +129,28 @@ def load_failure(data: object) -> Failure:
     """
     failure: Failure = _load(_FAILURE, data)
     return failure
+
+
+def dump_provider_status(status: ProviderStatus) -> dict[str, Any]:
+    """The state of a provider as a JSON object."""
+    dumped: dict[str, Any] = _STATUS.dump(status)
+    return dumped
+
+
+def load_provider_status(data: object) -> ProviderStatus:
+    """Read what `dump_provider_status` wrote.
+
+    :raises MalformedMessageError: a field is missing or wrong.
+    """
+    status: ProviderStatus = _load(_STATUS, data)
+    return status
+
+
+def _list_of(message: Mapping[str, Any], field: str) -> list[Any]:
+    entries = message.get(field)
+    if not isinstance(entries, list):
+        raise MalformedMessageError(f"{field}: missing or not a list")
+    return entries
 
 
 def _dump_result(result: Quote | Failure) -> dict[str, Any]:
@@ -122,7 +187,7 @@ def _from_bytes(body: bytes) -> Mapping[str, Any]:
     return message
 
 
-def _load(schema: RequestSchema | QuoteSchema | FailureSchema, data: object) -> Any:
+def _load(schema: Schema, data: object) -> Any:
     if not isinstance(data, Mapping):
         raise MalformedMessageError("not a JSON object")
     try:

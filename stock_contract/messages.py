@@ -1,6 +1,7 @@
 """The messages as frozen dataclasses, and the names that both services must agree on."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -11,6 +12,17 @@ CONTRACT_VERSION: Final = 1
 
 REQUEST_QUEUE: Final = f"stock.quotes.v{CONTRACT_VERSION}"
 """The version is part of the name, so that workers of two versions can serve side by side during an upgrade."""
+
+
+class BreakerState(StrEnum):
+    """Whether a provider is asked at the moment."""
+
+    CLOSED = "closed"
+    """It is asked."""
+    OPEN = "open"
+    """It is known to be out, and not asked."""
+    HALF_OPEN = "half_open"
+    """One call at a time may find out whether it is back."""
 
 
 class ErrorCode(StrEnum):
@@ -65,6 +77,9 @@ class Quote:
     """When the stock service read it; UTC."""
     stale: bool = False
     """True when it comes from the cache because every provider failed."""
+    fresh_until: datetime | None = None
+    """Until when the stock service answers with this quote without asking a provider again; UTC. None when it would
+    ask again at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +96,38 @@ class QuoteReply:
     """One result per requested symbol, in the order of the request."""
 
     results: tuple[Quote | Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderStatusRequest:
+    """Ask how the providers are doing. It goes to the same queue; which of several workers answers is chance."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderStatus:
+    """What one worker has seen of one provider since its start."""
+
+    name: str
+    enabled: bool
+    """Whether the settings put it into the chain."""
+    breaker: BreakerState = BreakerState.CLOSED
+    retry_in: int | None = None
+    """Whole seconds until it may be tried again; None unless the breaker is open."""
+    last_success: datetime | None = None
+    """UTC; "no such symbol" is a success too."""
+    last_failure: datetime | None = None
+    """UTC."""
+    last_failure_kind: str | None = None
+    successes: int = 0
+    """Calls, not symbols: a batch is one."""
+    failures: int = 0
+    failures_by_kind: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderStatusReply:
+    """Every provider that the worker knows, those of the chain first and in its order."""
+
+    providers: tuple[ProviderStatus, ...]

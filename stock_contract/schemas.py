@@ -8,7 +8,15 @@ from typing import Any, Final
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
-from stock_contract.messages import ErrorCode, Failure, Quote, QuoteRequest
+from stock_contract.messages import (
+    BreakerState,
+    ErrorCode,
+    Failure,
+    ProviderStatus,
+    ProviderStatusRequest,
+    Quote,
+    QuoteRequest,
+)
 from stock_contract.symbols import MAX_SYMBOLS_PER_REQUEST, is_valid_symbol
 
 _MAX_PRICE: Final = Decimal(10) ** 12
@@ -41,12 +49,12 @@ class _Price(fields.Decimal):
 class _Instant(fields.AwareDateTime):
     """A moment in UTC, ISO 8601 with `Z`."""
 
-    def __init__(self) -> None:
-        super().__init__(required=True, format="iso", default_timezone=UTC)
+    def __init__(self, *, required: bool = True) -> None:
+        super().__init__(required=required, allow_none=not required, format="iso", default_timezone=UTC)
 
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str:
-        instant: datetime = value.astimezone(UTC)
-        return instant.isoformat().replace("+00:00", "Z")
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        instant: datetime | None = value
+        return None if instant is None else instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         if not isinstance(value, str) or not _INSTANT.fullmatch(value):
@@ -63,10 +71,14 @@ class _MessageSchema(Schema):
         unknown = EXCLUDE
 
 
+def _request_id() -> fields.String:
+    return fields.String(required=True, validate=validate.Length(1, 64))
+
+
 class RequestSchema(_MessageSchema):
     """The body of a `QuoteRequest`, without its version."""
 
-    request_id = fields.String(required=True, validate=validate.Length(1, 64))
+    request_id = _request_id()
     symbols = fields.List(
         fields.String(validate=_check_symbol),
         required=True,
@@ -93,6 +105,7 @@ class QuoteSchema(_MessageSchema):
     as_of = _Instant()
     fetched_at = _Instant()
     stale = fields.Boolean(load_default=False)
+    fresh_until = _Instant(required=False)
 
     @post_load
     def _build(self, data: Mapping[str, Any], **_: Any) -> Quote:
@@ -110,3 +123,36 @@ class FailureSchema(_MessageSchema):
         known = data["code"] in ErrorCode.__members__.values()
         code = ErrorCode(data["code"]) if known else ErrorCode.INTERNAL
         return Failure(code=code, retry_after=data["retry_after"])
+
+
+class ProviderStatusRequestSchema(_MessageSchema):
+    """The body of a `ProviderStatusRequest`, without its version and its `ask`."""
+
+    request_id = _request_id()
+
+    @post_load
+    def _build(self, data: Mapping[str, Any], **_: Any) -> ProviderStatusRequest:
+        return ProviderStatusRequest(**data)
+
+
+def _count() -> fields.Integer:
+    return fields.Integer(load_default=0, strict=True, validate=validate.Range(0))
+
+
+class ProviderStatusSchema(_MessageSchema):
+    """A `ProviderStatus`; also an entry of the HTTP answer."""
+
+    name = fields.String(required=True, validate=validate.Length(1, 32))
+    enabled = fields.Boolean(required=True)
+    breaker = fields.Enum(BreakerState, by_value=True, required=True)
+    retry_in = fields.Integer(load_default=None, allow_none=True, strict=True, validate=validate.Range(0))
+    last_success = _Instant(required=False)
+    last_failure = _Instant(required=False)
+    last_failure_kind = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 32))
+    successes = _count()
+    failures = _count()
+    failures_by_kind = fields.Dict(fields.String(validate=validate.Length(1, 32)), _count(), load_default=dict)
+
+    @post_load
+    def _build(self, data: Mapping[str, Any], **_: Any) -> ProviderStatus:
+        return ProviderStatus(**data)

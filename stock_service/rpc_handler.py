@@ -8,6 +8,7 @@ from stock_contract import (
     ErrorCode,
     Failure,
     MalformedMessageError,
+    ProviderStatusRequest,
     QuoteReply,
     UnsupportedVersionError,
     decode_request,
@@ -32,6 +33,8 @@ class RpcHandler:
         except MalformedMessageError as error:
             return _refuse(request, error, ErrorCode.BAD_REQUEST)
         with bind_request_id(message.request_id):
+            if isinstance(message, ProviderStatusRequest):  # nothing is known of the providers yet
+                return encode_reply(Failure(ErrorCode.BAD_REQUEST))
             return encode_reply(QuoteReply(self._lookup(message.symbols, request.deadline)))
 
 

@@ -2,6 +2,8 @@
 
 import sys
 import threading
+import time
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -35,12 +37,14 @@ class _Server(ThreadingHTTPServer):
 class StooqStandIn:
     """Answers `nosuch...` as unknown, `s<number>.us` with that number and a half as its close, others as Apple.
 
-    `answers[code]` overrides; after `hold`, every answer waits for `release`.
+    `answers[code]` overrides; after `hold`, every answer waits for `release`; `delay` is how long each takes, in
+    seconds.
     """
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.queries: list[dict[str, list[str]]] = []
+        self.delay = 0.0
         self.arrived = threading.Semaphore(0)
         self._released = threading.Event()
         self._released.set()
@@ -62,13 +66,26 @@ class StooqStandIn:
         self.release()
         self.answers.clear()
         self.queries.clear()
+        self.delay = 0.0
 
     def close(self) -> None:
         self.release()
         self._server.shutdown()
         self._server.server_close()
 
-    def answer(self, code: str) -> tuple[int, bytes]:
+    def answer(self, codes: str) -> tuple[int, bytes]:
+        """One table for all of `codes`, which the `+` between them in a query leaves separated by blanks.
+
+        When the answer for one of them is no table, that is the answer: an outage is the same for all.
+        """
+        answers = [self._answer_one(code) for code in codes.split(" ")]
+        header = HEADER.encode()
+        for status, body in answers:
+            if status != HTTPStatus.OK or not body.startswith(header):
+                return status, body
+        return HTTPStatus.OK, header + b"".join(body.removeprefix(header) for _, body in answers)
+
+    def _answer_one(self, code: str) -> tuple[int, bytes]:
         if code in self.answers:
             return self.answers[code]
         if code.startswith("nosuch"):
@@ -87,6 +104,7 @@ class StooqStandIn:
                 stand_in.queries.append(query)
                 stand_in.arrived.release()
                 stand_in._released.wait(20)
+                time.sleep(stand_in.delay)
                 status, body = stand_in.answer(query["s"][0])
                 self.send_response(status)
                 self.send_header("Content-Type", "text/plain")

@@ -5,13 +5,13 @@ from http import HTTPStatus
 from flask import Blueprint, Flask, Response
 
 from api_service.database import DatabaseUnavailableError
-from api_service.resources import health, history, login, stats, stock
+from api_service.resources import health, history, login, providers, quotes, stats, stock
 from service_kit.problems import Problem
 
 
 def init_app(app: Flask) -> None:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
-    for resource in (login, stock, history, stats):
+    for resource in (login, stock, quotes, history, stats, providers):
         api.register_blueprint(resource.blueprint)
     app.register_blueprint(api)
     app.register_blueprint(health.blueprint)
@@ -29,7 +29,7 @@ def _database_unavailable(_: DatabaseUnavailableError) -> Response:
 
 
 def _secure(response: Response) -> Response:
-    """Answers are personal and are data: no cache keeps them, and no browser guesses another type."""
-    response.headers["Cache-Control"] = "no-store"
+    """Answers are personal and are data: no cache keeps them unless they say so, no browser guesses another type."""
+    response.headers.setdefault("Cache-Control", "no-store")
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

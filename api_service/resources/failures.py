@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from api_service.stock_clients import (
     StockServiceError,
+    StockServiceFailedError,
     StockServiceTimeoutError,
     StockServiceUnavailableError,
     UnavailableReason,
@@ -121,8 +122,8 @@ _TIMEOUT: Final = _Answer(
 _BAD_REPLY: Final = _Answer(
     HTTPStatus.BAD_GATEWAY,
     "stock-service-bad-reply",
-    "Stock service answered without a quote",
-    "The stock service answered with something that is not a quote. Quote the request id when you report it.",
+    "Stock service's answer unusable",
+    "The stock service answered with something that cannot be used. Quote the request id when you report it.",
 )
 
 
@@ -131,10 +132,18 @@ def problem_of_failure(failure: Failure) -> Problem:
     return BY_CODE[failure.code].problem(failure.retry_after)
 
 
+def entry_of_failure(symbol: str, failure: Failure) -> dict[str, Any]:
+    """What stands in the answer to a batch for a symbol without a quote."""
+    problem = problem_of_failure(failure)
+    return {"symbol": symbol.upper(), "error": {"type": problem.type, "title": problem.title}}
+
+
 def problem_of_error(error: StockServiceError) -> Problem:
     """The answer for a call that has no reply, or none that can be used."""
     if isinstance(error, StockServiceUnavailableError):
         return BY_REASON[error.reason].problem()
+    if isinstance(error, StockServiceFailedError):
+        return problem_of_failure(error.failure)
     if isinstance(error, StockServiceTimeoutError):
         return _TIMEOUT.problem()
     return _BAD_REPLY.problem()

@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import BadRequest
 
 from service_kit.problems import Problem
-from stock_contract import MAX_SYMBOL_LENGTH, is_valid_symbol
+from stock_contract import MAX_SYMBOL_LENGTH, MAX_SYMBOLS_PER_REQUEST, is_valid_symbol
 
 
 def json_body(schema: Schema) -> dict[str, Any]:
@@ -38,5 +38,49 @@ def symbol_of_query(name: str) -> str:
     values = request.args.getlist(name)
     if len(values) == 1 and is_valid_symbol(values[0]):
         return values[0]
-    detail = f"Give one stock symbol of 1 to {MAX_SYMBOL_LENGTH} characters in {name}, for example {name}=aapl.us."
-    raise Problem(HTTPStatus.BAD_REQUEST, "invalid-symbol", detail)
+    raise _invalid_symbol(f"in {name}, for example {name}=aapl.us")
+
+
+def symbol_of_path(text: str) -> str:
+    """`text`, the last part of the path, when it is a symbol code.
+
+    :raises Problem: 400, it is not.
+    """
+    if is_valid_symbol(text):
+        return text
+    raise _invalid_symbol("as the last part of the path, for example /quotes/aapl.us")
+
+
+def symbols_of_query(name: str) -> list[str]:
+    """The 1 to 50 stock symbols in query parameter `name`, in order, repeated ones included.
+
+    :raises Problem: 400, it is not there, there twice, has too few or too many, or one that is no symbol code.
+    """
+    values = request.args.getlist(name)
+    symbols = values[0].split(",") if len(values) == 1 and values[0] else []
+    if not symbols:
+        raise _invalid_symbols(name, "There is no list of symbols, or more than one.")
+    if len(symbols) > MAX_SYMBOLS_PER_REQUEST:
+        raise _invalid_symbols(name, f"{len(symbols)} symbols are too many for one call.")
+    for position, symbol in enumerate(symbols, start=1):
+        if not is_valid_symbol(symbol):
+            raise _invalid_symbols(name, f"Number {position} is not a symbol: {_shown(symbol)}.")
+    return symbols
+
+
+def _invalid_symbol(where: str) -> Problem:
+    detail = f"Give one stock symbol of 1 to {MAX_SYMBOL_LENGTH} characters {where}."
+    return Problem(HTTPStatus.BAD_REQUEST, "invalid-symbol", detail)
+
+
+def _invalid_symbols(name: str, what: str) -> Problem:
+    detail = (
+        f"{what} Give {name} once, with 1 to {MAX_SYMBOLS_PER_REQUEST} stock symbols of 1 to {MAX_SYMBOL_LENGTH}"
+        f" characters, separated by commas and nothing else, for example {name}=aapl.us,msft.us."
+    )
+    return Problem(HTTPStatus.BAD_REQUEST, "invalid-symbols", detail)
+
+
+def _shown(symbol: str) -> str:
+    """What the caller sent, short and in printable ASCII."""
+    return ascii(symbol if len(symbol) <= MAX_SYMBOL_LENGTH else f"{symbol[:MAX_SYMBOL_LENGTH]}...")

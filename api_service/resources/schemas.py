@@ -7,6 +7,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from api_service.auth.passwords import MAX_PASSWORD_LENGTH
 from api_service.models import MAX_USERNAME_LENGTH
+from stock_contract import BreakerState
 
 
 def _is_text(value: str) -> None:
@@ -29,6 +30,19 @@ class _UtcSeconds(fields.Field[datetime]):
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str:
         moment: datetime = value
         return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class _UtcMoment(fields.Field[datetime]):
+    """A moment in UTC as exactly as it is known, or null."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        moment: datetime | None = value
+        return None if moment is None else utc_text(moment)
+
+
+def utc_text(moment: datetime) -> str:
+    """ISO 8601 with `Z`, as in 2021-04-01T19:20:30Z or 2021-04-01T19:20:30.123456Z."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class _Body(Schema):
@@ -55,6 +69,23 @@ class QuoteBody(_Body):
     quote = fields.Float(attribute="close")
 
 
+class FullQuoteBody(_Body):
+    """All that is known of a quote; prices as in `QuoteBody`, in `currency` (null when the provider does not say)."""
+
+    symbol = fields.String()
+    name = fields.String()
+    open = fields.Float()
+    high = fields.Float()
+    low = fields.Float()
+    close = fields.Float()
+    volume = fields.Integer()
+    currency = fields.String()
+    source = fields.String()
+    as_of = _UtcMoment()
+    fetched_at = _UtcMoment()
+    stale = fields.Boolean()
+
+
 class HistoryEntryBody(_Body):
     """One entry of a user's history; prices as in `QuoteBody`."""
 
@@ -70,3 +101,18 @@ class HistoryEntryBody(_Body):
 class StockCountBody(_Body):
     stock = fields.String()
     times_requested = fields.Integer()
+
+
+class ProviderStatusBody(_Body):
+    """What one stock service has seen of a provider since its start; see `stock_contract.ProviderStatus`."""
+
+    name = fields.String()
+    enabled = fields.Boolean()
+    breaker = fields.Enum(BreakerState, by_value=True)
+    retry_in = fields.Integer()
+    last_success = _UtcMoment()
+    last_failure = _UtcMoment()
+    last_failure_kind = fields.String()
+    successes = fields.Integer()
+    failures = fields.Integer()
+    failures_by_kind = fields.Dict(fields.String(), fields.Integer())

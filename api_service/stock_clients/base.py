@@ -3,10 +3,11 @@
     StockServiceError
     ├── StockServiceUnavailableError   it could not be asked; `reason` says who is away
     ├── StockServiceTimeoutError       no answer within the deadline
+    ├── StockServiceFailedError        it answered that it does not serve the request; `failure` says why
     └── BadStockReplyError             an answer that is not one to the question
 
-The exceptions of pika's and requests' worlds end in the two clients; what the stock service itself reports is a
-`Failure` of the contract, not an exception.
+The exceptions of pika's and requests' worlds end in the two clients. What the stock service reports about one
+symbol is a `Failure` of the contract among the results, not an exception.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from service_kit.deadline import Deadline
-from stock_contract import Failure, Quote
+from stock_contract import Failure, ProviderStatus, Quote
 
 
 class StockServiceError(Exception):
@@ -42,15 +43,29 @@ class StockServiceTimeoutError(StockServiceError):
     """No answer within the deadline."""
 
 
+class StockServiceFailedError(StockServiceError):
+    """The stock service did not serve the request as a whole."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.code.value)
+        self.failure = failure
+
+
 class BadStockReplyError(StockServiceError):
     """The answer cannot be read, or does not fit the question. The text holds nothing of the answer."""
 
 
 class StockClient(Protocol):
-    """Asks for quotes; safe to use from many threads."""
+    """Asks for quotes and about those who give them; safe to use from many threads."""
 
     def quotes(self, symbols: Sequence[str], *, request_id: str, deadline: Deadline) -> tuple[Quote | Failure, ...]:
-        """One quote or failure for each of `symbols` (1 to 50 valid codes), in their order.
+        """One quote or failure for each of `symbols` (1 to 50 valid codes), in their order; they cross as one message.
+
+        :raises StockServiceError: there is no answer; its subclasses say why.
+        """
+
+    def provider_status(self, *, request_id: str, deadline: Deadline) -> tuple[ProviderStatus, ...]:
+        """How the providers are doing, as the one stock service sees it that happens to answer.
 
         :raises StockServiceError: there is no answer; its subclasses say why.
         """

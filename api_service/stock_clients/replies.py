@@ -2,14 +2,26 @@
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
-from api_service.stock_clients.base import BadStockReplyError
-from stock_contract import Failure, Quote
+from api_service.stock_clients.base import BadStockReplyError, StockServiceFailedError
+from stock_contract import Failure, ProviderStatus, Quote
 
-_SOURCE: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
+Reply = TypeVar("Reply")
+
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters and half characters: no database and no header takes all of them."""
+
+
+def served(reply: Reply | Failure) -> Reply:
+    """`reply`, when the request was served.
+
+    :raises StockServiceFailedError: it was not; the reply says why.
+    """
+    if isinstance(reply, Failure):
+        raise StockServiceFailedError(reply)
+    return reply
 
 
 def checked(symbols: Sequence[str], results: Sequence[Quote | Failure]) -> tuple[Quote | Failure, ...]:
@@ -25,10 +37,22 @@ def checked(symbols: Sequence[str], results: Sequence[Quote | Failure]) -> tuple
     return tuple(results)
 
 
+def checked_providers(providers: Sequence[ProviderStatus]) -> tuple[ProviderStatus, ...]:
+    """`providers`, when their names and the kinds of their failures are names.
+
+    :raises BadStockReplyError: one is not.
+    """
+    for status in providers:
+        kinds = {*status.failures_by_kind, *filter(None, [status.last_failure_kind])}
+        if not all(map(_NAME.fullmatch, {status.name, *kinds})):
+            raise BadStockReplyError("a provider or a kind of failure that is not a name")
+    return tuple(providers)
+
+
 def _check_quote(symbol: str, quote: Quote) -> None:
     if quote.symbol != symbol.upper():
         raise BadStockReplyError("a quote of another symbol")
-    if not _SOURCE.fullmatch(quote.source):
+    if not _NAME.fullmatch(quote.source):
         raise BadStockReplyError("a source that is not a name")
     if _UNPRINTABLE.search(quote.name) or _UNPRINTABLE.search(quote.currency or ""):
         raise BadStockReplyError("a text with control characters")

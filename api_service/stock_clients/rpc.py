@@ -4,26 +4,33 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from amqp_rpc import errors
 from api_service.stock_clients.base import (
     BadStockReplyError,
+    StockServiceFailedError,
     StockServiceTimeoutError,
     StockServiceUnavailableError,
     UnavailableReason,
 )
-from api_service.stock_clients.replies import checked
+from api_service.stock_clients.replies import checked, checked_providers, served
 from service_kit.deadline import Deadline
 from stock_contract import (
     ErrorCode,
     Failure,
     MalformedMessageError,
+    ProviderStatus,
+    ProviderStatusRequest,
     Quote,
     QuoteRequest,
+    decode_provider_status_reply,
     decode_reply,
+    encode_provider_status_request,
     encode_request,
 )
+
+Reply = TypeVar("Reply")
 
 
 class RpcConnection(Protocol):
@@ -50,18 +57,27 @@ class RpcStockClient:
     def quotes(self, symbols: Sequence[str], *, request_id: str, deadline: Deadline) -> tuple[Quote | Failure, ...]:
         """See `StockClient.quotes`."""
         request = encode_request(QuoteRequest(request_id=request_id, symbols=tuple(symbols)))
-        try:
-            with _rpc_errors_named():
-                body = self._connected().call(request, deadline=deadline)
-        except errors.RemoteError:
-            return (Failure(ErrorCode.INTERNAL),) * len(symbols)
-        return _read(symbols, body)
+        return checked(symbols, self._call(request, deadline, decode_reply).results)
+
+    def provider_status(self, *, request_id: str, deadline: Deadline) -> tuple[ProviderStatus, ...]:
+        """See `StockClient.provider_status`."""
+        request = encode_provider_status_request(ProviderStatusRequest(request_id=request_id))
+        return checked_providers(self._call(request, deadline, decode_provider_status_reply).providers)
 
     def close(self) -> None:
         with self._lock:
             connection, self._connection = self._connection, None
         if connection is not None and self._owner == os.getpid():
             connection.close()
+
+    def _call(self, request: bytes, deadline: Deadline, decode: Callable[[bytes], Reply | Failure]) -> Reply:
+        with _rpc_errors_named():
+            body = self._connected().call(request, deadline=deadline)
+        try:
+            reply = decode(body)
+        except MalformedMessageError as error:
+            raise BadStockReplyError(str(error)) from error
+        return served(reply)
 
     def _connected(self) -> RpcConnection:
         connection = self._connection
@@ -79,19 +95,11 @@ def _rpc_errors_named() -> Iterator[None]:
         yield
     except errors.CallTimeoutError as error:
         raise StockServiceTimeoutError from error
+    except errors.RemoteError as error:
+        raise StockServiceFailedError(Failure(ErrorCode.INTERNAL)) from error
     except errors.NoServerError as error:
         raise StockServiceUnavailableError(UnavailableReason.SERVER) from error
     except errors.OverloadedError as error:
         raise StockServiceUnavailableError(UnavailableReason.OVERLOADED) from error
     except errors.UnavailableError as error:
         raise StockServiceUnavailableError(UnavailableReason.BROKER) from error
-
-
-def _read(symbols: Sequence[str], body: bytes) -> tuple[Quote | Failure, ...]:
-    try:
-        reply = decode_reply(body)
-    except MalformedMessageError as error:
-        raise BadStockReplyError(str(error)) from error
-    if isinstance(reply, Failure):
-        return (reply,) * len(symbols)
-    return checked(symbols, reply.results)

@@ -15,7 +15,7 @@ from api_service.auth import tokens
 from api_service.database import reading
 from api_service.models import Base
 from service_kit.deadline import Deadline
-from stock_contract import Failure, Quote
+from stock_contract import Failure, ProviderStatus, Quote
 
 ExpectProblem = Callable[..., dict[str, Any]]
 Golden = Callable[[str], bytes]
@@ -25,10 +25,12 @@ Action = Callable[..., Any]
 
 @dataclass
 class ScriptedStockClient:
-    """Answers what the test says: a failure, an exception, or (without a script) a quote of every symbol."""
+    """Answers what the test says: the same to everything, by symbol, or (without a script) a quote of every symbol."""
 
     quote: Quote
     answer: Quote | Failure | Exception | None = None
+    answers: dict[str, Quote | Failure] = field(default_factory=dict)
+    providers: tuple[ProviderStatus, ...] = ()
     calls: list[tuple[tuple[str, ...], str, Deadline]] = field(default_factory=list)
     closed: int = 0
 
@@ -36,7 +38,15 @@ class ScriptedStockClient:
         self.calls.append((tuple(symbols), request_id, deadline))
         if isinstance(self.answer, Exception):
             raise self.answer
-        return tuple(self.answer or replace(self.quote, symbol=symbol.upper()) for symbol in symbols)
+        return tuple(
+            self.answer or self.answers.get(symbol) or replace(self.quote, symbol=symbol.upper()) for symbol in symbols
+        )
+
+    def provider_status(self, *, request_id: str, deadline: Deadline) -> tuple[ProviderStatus, ...]:
+        self.calls.append(((), request_id, deadline))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.providers
 
     def close(self) -> None:
         self.closed += 1

@@ -179,7 +179,7 @@ def test_a_missing_table_is_a_503_everywhere(
         headers = {"Authorization": f"Bearer {tokens.issue(1)}"}
     client = app.test_client()
     expect_problem(client.post("/api/v1/login", json={"username": "a", "password": "b"}), 503, "database-unavailable")
-    for path in ("/api/v1/users/history", "/api/v1/stats", "/api/v1/stock?q=a"):
+    for path in ("/api/v1/users/history", "/api/v1/stats", "/api/v1/stock?q=a", "/api/v1/quotes?symbols=a"):
         expect_problem(client.get(path, headers=headers), 503, "database-unavailable")
     with app.app_context():
         db.engine.dispose()

@@ -12,7 +12,7 @@ from api_service import history, users
 from api_service.database import DatabaseUnavailableError, reading
 from api_service.models import HistoryEntry, StockRequestCount
 from api_service.tests.helpers import Action, Api
-from stock_contract import Quote
+from stock_contract import ErrorCode, Failure, Quote
 
 HISTORY = "/api/v1/users/history"
 ASKED = datetime(2021, 4, 1, 19, 20, 30, 987654, tzinfo=UTC)
@@ -26,9 +26,9 @@ def user_id(app: Flask) -> int:
 
 @pytest.fixture
 def save(app: Flask, user_id: int) -> Action:
-    def save(request_id: str, *quotes: Quote, by: int = user_id, at: datetime = ASKED) -> None:
+    def save(request_id: str, *results: Quote | Failure, by: int = user_id, at: datetime = ASKED) -> None:
         with app.app_context():
-            history.save_quotes(by, request_id, at, quotes)
+            history.save_quotes(by, request_id, at, results)
 
     return save
 
@@ -94,6 +94,14 @@ def test_the_quotes_of_one_request_are_saved_in_order_and_counted(api: Api, save
         {"stock": "aapl.us", "times_requested": 2},
         {"stock": "msft.us", "times_requested": 1},
     ]
+
+
+def test_a_failure_leaves_no_row_and_the_others_keep_their_places(app: Flask, save: Action, apple: Quote) -> None:
+    save("batch", Failure(ErrorCode.SYMBOL_NOT_FOUND), apple, Failure(ErrorCode.UPSTREAM_ERROR), apple)
+    save("none", Failure(ErrorCode.SYMBOL_NOT_FOUND))
+    with app.app_context(), reading() as connection:
+        rows = connection.execute(select(HistoryEntry.request_id, HistoryEntry.position)).all()
+    assert rows == [("batch", 1), ("batch", 3)]
 
 
 def test_a_request_is_saved_as_a_whole_or_not_at_all(api: Api, save: Action, apple: Quote) -> None:

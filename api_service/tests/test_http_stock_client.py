@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from api_service.stock_clients import (
     BadStockReplyError,
+    StockServiceFailedError,
     StockServiceTimeoutError,
     StockServiceUnavailableError,
     UnavailableReason,
@@ -18,7 +21,16 @@ from api_service.stock_clients import (
 from api_service.stock_clients.http import HttpStockClient
 from api_service.tests.helpers import Action, Golden
 from service_kit.deadline import Deadline
-from stock_contract import ErrorCode, Failure, Quote
+from stock_contract import (
+    MAX_SYMBOLS_PER_REQUEST,
+    BreakerState,
+    ErrorCode,
+    Failure,
+    ProviderStatus,
+    Quote,
+    QuoteReply,
+    encode_reply,
+)
 
 Handle = Callable[[BaseHTTPRequestHandler], object]
 
@@ -107,6 +119,10 @@ def ask(client: HttpStockClient, *symbols: str, seconds: float = 6.0) -> tuple[Q
     return client.quotes(symbols or ("aapl.us",), request_id="r1", deadline=Deadline.after(seconds))
 
 
+def ask_status(client: HttpStockClient) -> tuple[ProviderStatus, ...]:
+    return client.provider_status(request_id="r1", deadline=Deadline.after(6.0))
+
+
 def test_a_quote_arrives_as_it_was_sent(serving: Action, golden: Golden, apple: Quote) -> None:
     with serving(answer(200, golden("quote"))) as (client, stand_in):
         assert ask(client) == (apple,)
@@ -130,13 +146,62 @@ def test_the_connection_is_kept(serving: Action, golden: Golden) -> None:
     assert len(stand_in.connections) == 1
 
 
-def test_several_symbols_are_answered_in_order(serving: Action, golden: Golden, apple: Quote) -> None:
-    def handle(handler: BaseHTTPRequestHandler) -> None:
-        found = "aapl" in handler.path
-        (answer(200, golden("quote")) if found else problem(404, code="symbol_not_found", retry_after=None))(handler)
+def test_several_symbols_are_one_request_and_answered_in_order(serving: Action, golden: Golden, apple: Quote) -> None:
+    with serving(answer(200, golden("reply_batch"))) as (client, stand_in):
+        assert ask(client, "aapl.us", "nosuch.us", "^spx") == (
+            apple,
+            Failure(ErrorCode.SYMBOL_NOT_FOUND),
+            Failure(ErrorCode.UPSTREAM_QUOTA, 3600),
+        )
+    ((path, headers),) = stand_in.requests
+    assert path == "/api/v1/quotes?symbols=aapl.us%2Cnosuch.us%2C%5Espx"
+    assert headers["X-Request-ID"] == "r1"
+    assert 5000 < int(headers["X-Budget-Ms"]) <= 6000
 
-    with serving(handle) as (client, _):
-        assert ask(client, "nosuch.us", "aapl.us") == (Failure(ErrorCode.SYMBOL_NOT_FOUND), apple)
+
+def test_the_largest_batch_that_the_contract_allows_arrives(serving: Action, apple: Quote) -> None:
+    largest = replace(apple, symbol="A" * 20, name="\N{DISGUISED FACE}" * 200, open=Decimal("999999999999.9999999999"))
+    results = (largest,) * MAX_SYMBOLS_PER_REQUEST
+    with serving(answer(200, encode_reply(QuoteReply(results)))) as (client, _):
+        assert ask(client, *["a" * 20] * MAX_SYMBOLS_PER_REQUEST) == results
+
+
+def test_a_batch_that_is_not_served_has_failed_as_a_whole(serving: Action) -> None:
+    with (
+        serving(problem(500, code="internal")) as (client, _),
+        pytest.raises(StockServiceFailedError) as caught,
+    ):
+        ask(client, "aapl.us", "msft.us")
+    assert caught.value.failure == Failure(ErrorCode.INTERNAL)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"version": 2, "results": []}',
+        b'{"version": 1, "results": []}',
+        b'{"version": 1, "results": [{}, {}]}',
+    ],
+)
+def test_a_batch_that_does_not_fit_the_question_is_a_bad_reply(serving: Action, body: bytes) -> None:
+    with serving(answer(200, body)) as (client, _), pytest.raises(BadStockReplyError):
+        ask(client, "aapl.us", "msft.us")
+
+
+def test_the_state_of_the_providers_is_asked_for(serving: Action, golden: Golden) -> None:
+    with serving(answer(200, golden("reply_provider_status"))) as (client, stand_in):
+        stooq, yahoo, twelvedata = ask_status(client)
+    ((path, headers),) = stand_in.requests
+    assert (path, headers["X-Request-ID"]) == ("/api/v1/providers", "r1")
+    assert (stooq.breaker, stooq.retry_in, yahoo.successes, twelvedata.enabled) == (BreakerState.OPEN, 540, 41, False)
+
+
+def test_a_service_that_cannot_tell_the_state_has_failed(serving: Action) -> None:
+    with serving(problem(400, code="bad_request")) as (client, _), pytest.raises(StockServiceFailedError):
+        ask_status(client)
+    with serving(problem(404)) as (client, _), pytest.raises(BadStockReplyError):
+        ask_status(client)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +246,7 @@ def test_what_is_no_answer_is_a_bad_reply(serving: Action, handle: Handle) -> No
 
 
 def test_a_body_that_is_too_large_is_a_bad_reply(serving: Action, golden: Golden) -> None:
-    with serving(answer(200, golden("quote").ljust(70_000))) as (client, _), pytest.raises(BadStockReplyError):
+    with serving(answer(200, golden("quote").ljust(300_000))) as (client, _), pytest.raises(BadStockReplyError):
         ask(client)
 
 

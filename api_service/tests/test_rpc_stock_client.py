@@ -10,6 +10,7 @@ from amqp_rpc import errors
 from api_service.stock_clients import (
     BadStockReplyError,
     StockServiceError,
+    StockServiceFailedError,
     StockServiceTimeoutError,
     StockServiceUnavailableError,
     UnavailableReason,
@@ -17,7 +18,16 @@ from api_service.stock_clients import (
 from api_service.stock_clients.rpc import RpcStockClient
 from api_service.tests.helpers import Golden
 from service_kit.deadline import Deadline
-from stock_contract import ErrorCode, Failure, Quote, decode_request
+from stock_contract import (
+    BreakerState,
+    ErrorCode,
+    Failure,
+    ProviderStatus,
+    ProviderStatusRequest,
+    Quote,
+    QuoteRequest,
+    decode_request,
+)
 
 
 class FakeRpcClient:
@@ -43,6 +53,11 @@ def ask(answer: bytes | Exception, *symbols: str) -> tuple[Quote | Failure, ...]
     return client.quotes(symbols or ("aapl.us",), request_id="r1", deadline=Deadline.after(6))
 
 
+def ask_status(answer: bytes | Exception) -> tuple[ProviderStatus, ...]:
+    client = RpcStockClient(lambda: FakeRpcClient(answer))
+    return client.provider_status(request_id="r1", deadline=Deadline.after(6))
+
+
 def changed(golden: Golden, **changes: Any) -> bytes:
     message = json.loads(golden("reply_quote"))
     message["results"][0]["quote"] |= changes
@@ -65,23 +80,54 @@ def test_the_request_carries_the_id_the_symbols_and_the_deadline(golden: Golden)
     rpc, deadline = FakeRpcClient(golden("reply_batch")), Deadline.after(6)
     RpcStockClient(lambda: rpc).quotes(["aapl.us", "b", "c"], request_id="r1", deadline=deadline)
     ((body, sent_deadline),) = rpc.calls
-    request = decode_request(body)
-    assert (request.request_id, request.symbols) == ("r1", ("aapl.us", "b", "c"))
+    assert decode_request(body) == QuoteRequest(request_id="r1", symbols=("aapl.us", "b", "c"))
     assert sent_deadline is deadline
 
 
+def test_a_failure_of_one_symbol_is_its_result(golden: Golden) -> None:
+    assert ask(golden("reply_not_found")) == (Failure(ErrorCode.SYMBOL_NOT_FOUND),)
+
+
+@pytest.mark.parametrize("symbols", [("a",), ("a", "b")])
+def test_a_failure_of_the_request_is_none_of_its_symbols(golden: Golden, symbols: tuple[str, ...]) -> None:
+    with pytest.raises(StockServiceFailedError) as caught:
+        ask(golden("reply_unsupported_version"), *symbols)
+    assert caught.value.failure == Failure(ErrorCode.UNSUPPORTED_VERSION)
+
+
+def test_a_server_that_failed_is_a_failure_of_the_request() -> None:
+    with pytest.raises(StockServiceFailedError) as caught:
+        ask(errors.RemoteError("x"), "a", "b")
+    assert caught.value.failure == Failure(ErrorCode.INTERNAL)
+
+
+def test_the_state_of_the_providers_is_asked_for_with_the_id_and_the_deadline(golden: Golden) -> None:
+    rpc, deadline = FakeRpcClient(golden("reply_provider_status")), Deadline.after(6)
+    stooq, yahoo, twelvedata = RpcStockClient(lambda: rpc).provider_status(request_id="r1", deadline=deadline)
+    ((body, sent_deadline),) = rpc.calls
+    assert decode_request(body) == ProviderStatusRequest(request_id="r1")
+    assert sent_deadline is deadline
+    assert (stooq.name, stooq.breaker, stooq.retry_in) == ("stooq", BreakerState.OPEN, 540)
+    assert stooq.failures_by_kind == {"retired": 2, "timeout": 1}
+    assert (yahoo.name, yahoo.successes, twelvedata.enabled) == ("yahoo", 41, False)
+
+
+def test_a_worker_that_knows_nothing_of_providers_has_failed() -> None:
+    with pytest.raises(StockServiceFailedError) as caught:
+        ask_status(b'{"version": 1, "failure": {"code": "bad_request", "retry_after": null}}')
+    assert caught.value.failure == Failure(ErrorCode.BAD_REQUEST)
+
+
 @pytest.mark.parametrize(
-    ("reply", "code"),
-    [("reply_not_found", ErrorCode.SYMBOL_NOT_FOUND), ("reply_unsupported_version", ErrorCode.UNSUPPORTED_VERSION)],
+    "changes",
+    [{"name": "two\r\nlines"}, {"breaker": "ajar"}, {"last_failure_kind": "\0"}, {"failures_by_kind": {"<b>": 1}}],
+    ids=str,
 )
-def test_a_failure_of_one_or_of_all_is_the_failure_of_each(golden: Golden, reply: str, code: ErrorCode) -> None:
-    assert ask(golden(reply)) == (Failure(code),)
-    if reply == "reply_unsupported_version":
-        assert ask(golden(reply), "a", "b") == (Failure(code), Failure(code))
-
-
-def test_a_server_that_failed_is_a_failure_of_each() -> None:
-    assert ask(errors.RemoteError("x"), "a", "b") == (Failure(ErrorCode.INTERNAL),) * 2
+def test_a_state_that_cannot_be_true_is_a_bad_reply(golden: Golden, changes: dict[str, Any]) -> None:
+    message = json.loads(golden("reply_provider_status"))
+    message["providers"][0] |= changes
+    with pytest.raises(BadStockReplyError):
+        ask_status(json.dumps(message).encode())
 
 
 @pytest.mark.parametrize(
@@ -101,6 +147,8 @@ def test_a_server_that_failed_is_a_failure_of_each() -> None:
 def test_a_reply_that_cannot_be_read_is_a_bad_reply(body: Any) -> None:
     with pytest.raises(BadStockReplyError):
         ask(body)
+    with pytest.raises(BadStockReplyError):
+        ask_status(body)
 
 
 @pytest.mark.parametrize(
@@ -170,12 +218,9 @@ def test_every_error_of_the_rpc_core_is_translated() -> None:
         return [leaf for sub in kind.__subclasses__() for leaf in leaves(sub)] or [kind]
 
     for kind in leaves(errors.RpcError):
-        try:
-            ask(kind("x"))
-        except StockServiceError:
-            continue
-        else:
-            assert kind is errors.RemoteError
+        for call in (ask, ask_status):
+            with pytest.raises(StockServiceError):
+                call(kind("x"))
 
 
 def test_all_threads_share_one_connection_made_on_first_use(golden: Golden) -> None:

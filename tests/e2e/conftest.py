@@ -1,5 +1,6 @@
 """Both services as real processes, as `make run` starts them, with a stand-in for stooq."""
 
+import re
 import secrets
 import socket
 from collections.abc import Iterator
@@ -19,9 +20,9 @@ ANSWER_SECONDS = 9.0
 
 
 class System:
-    """The pair over one transport. `api` and `stock` are the processes; `worker_environment` starts more workers."""
+    """The pair over one transport; `settings` are added to those that make it run."""
 
-    def __init__(self, transport: str, directory: Path, stooq_url: str, amqp_url: str | None) -> None:
+    def __init__(self, transport: str, directory: Path, stooq_url: str, amqp_url: str | None, **settings: str) -> None:
         self.directory = directory
         self.port = _free_port()
         self.heartbeat = directory / "worker.heartbeat"
@@ -40,8 +41,10 @@ class System:
             "WORKER_THREADS": "16",
             "PORT": str(self.port),
             "LOG_LEVEL": "INFO",
+            **settings,
         }
         self._stock_port = stock_port
+        self._stock: Child | None = None
         self.session = requests.Session()
         self.session.trust_env = False
         self._tokens: dict[str, str] = {}
@@ -51,16 +54,27 @@ class System:
         services.run_once("users", services.SEED_USERS, self.environment, self.directory)
 
     def start_stock(self) -> Child:
-        """Start the stock service and wait until it serves."""
+        """Start the stock service and wait until it serves; `stop_stock` ends the last one that was started."""
         if self.transport == "rpc":
             self.heartbeat.unlink(missing_ok=True)
             child = services.start("stock", services.STOCK_WORKER, self.environment, self.directory)
+            self._stock = child
             services.wait_for_heartbeat("stock", child, self.heartbeat)
             return child
         environment = self.environment | {"PORT": str(self._stock_port)}
         child = services.start("stock", services.STOCK_OVER_HTTP, environment, self.directory)
+        self._stock = child
         services.wait_for_http("stock", child, self._stock_port)
         return child
+
+    def stop_stock(self) -> None:
+        if self._stock:
+            self._stock.stop(services.STOP_SECONDS)
+
+    def restart_stock(self) -> None:
+        """A stock service without a memory."""
+        self.stop_stock()
+        self.start_stock()
 
     def start_api(self) -> Child:
         child = services.start("api", services.API, self.environment, self.directory)
@@ -104,17 +118,49 @@ def _reset_stooq(stooq: StooqStandIn) -> Iterator[None]:
     stooq.reset()
 
 
+@pytest.fixture(scope="module", params=["rpc", "http"])
+def system(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, stooq: StooqStandIn, module_amqp_url: str
+) -> Iterator[System]:
+    """The running pair, over each of the two transports."""
+    amqp_url = module_amqp_url if request.param == "rpc" else None
+    with running_system(request.param, tmp_path_factory.mktemp(request.param), stooq.url, amqp_url) as system:
+        yield system
+
+
+@pytest.fixture
+def outage(system: System, stooq: StooqStandIn) -> Iterator[StooqStandIn]:
+    """The stand-in, to be broken; afterwards the stock service starts anew, for it remembers an outage."""
+    yield stooq
+    stooq.reset()
+    system.restart_stock()
+
+
 @contextmanager
-def running_system(transport: str, directory: Path, stooq_url: str, amqp_url: str | None) -> Iterator[System]:
+def running_system(
+    transport: str, directory: Path, stooq_url: str, amqp_url: str | None, **settings: str
+) -> Iterator[System]:
     """The pair, prepared and started; whatever of it still runs at the end is stopped."""
-    system = System(transport, directory, stooq_url, amqp_url)
+    system = System(transport, directory, stooq_url, amqp_url, **settings)
     system.prepare()
     with ExitStack() as children:
-        stock = system.start_stock()
-        children.callback(stock.stop, services.STOP_SECONDS)
+        children.callback(system.stop_stock)
+        system.start_stock()
         api = system.start_api()
         children.callback(api.stop, services.STOP_SECONDS)
         yield system
+
+
+def assert_problem(answer: requests.Response, status: int, slug: str) -> None:
+    """The answer is a problem document of our shape and shows nothing internal."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    body = answer.json()
+    assert {"type", "title", "status", "detail", "request_id"} <= body.keys()
+    assert body["type"] == f"/problems/{slug}"
+    assert body["status"] == status
+    assert body["request_id"] == answer.headers["X-Request-ID"]
+    assert not re.search(r"Traceback|Error\b|sqlite|amqp://|127\.0\.0\.1", answer.text)
 
 
 def _free_port() -> int:

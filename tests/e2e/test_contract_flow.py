@@ -1,37 +1,14 @@
 """The four calls of the public contract, literally, through both services as processes, in both transports."""
 
-import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import System, running_system
+from tests.e2e.conftest import System, assert_problem
 from tests.stand_ins import HEADER, RETIRED, StooqStandIn
 
 pytestmark = pytest.mark.timeout(90)
-
-
-@pytest.fixture(scope="module", params=["rpc", "http"])
-def system(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, stooq: StooqStandIn, module_amqp_url: str
-) -> Iterator[System]:
-    amqp_url = module_amqp_url if request.param == "rpc" else None
-    with running_system(request.param, tmp_path_factory.mktemp(request.param), stooq.url, amqp_url) as system:
-        yield system
-
-
-def assert_problem(answer: Any, status: int, slug: str) -> None:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    body = answer.json()
-    assert {"type", "title", "status", "detail", "request_id"} <= body.keys()
-    assert body["type"] == f"/problems/{slug}"
-    assert body["status"] == status
-    assert body["request_id"] == answer.headers["X-Request-ID"]
-    assert not re.search(r"Traceback|Error\b|sqlite|amqp://|127\.0\.0\.1", answer.text)
 
 
 def test_login_quote_history(system: System, stooq: StooqStandIn) -> None:
@@ -127,9 +104,9 @@ def test_an_unknown_symbol_is_404_and_not_saved(system: System) -> None:
     ],
 )
 def test_an_outage_of_the_provider_is_never_an_unknown_symbol(
-    system: System, stooq: StooqStandIn, answer: tuple[int, bytes], status: int
+    system: System, outage: StooqStandIn, answer: tuple[int, bytes], status: int
 ) -> None:
-    stooq.answers["bad.us"] = answer
+    outage.answers["bad.us"] = answer
     before = system.get("/api/v1/users/history").json()
     got = system.get("/api/v1/stock?q=bad.us")
     assert got.status_code == status, got.text
@@ -137,8 +114,8 @@ def test_an_outage_of_the_provider_is_never_an_unknown_symbol(
     assert system.get("/api/v1/users/history").json() == before
 
 
-def test_a_provider_that_does_not_answer_is_504_in_time(system: System, stooq: StooqStandIn) -> None:
-    stooq.hold()
+def test_a_provider_that_does_not_answer_is_504_in_time(system: System, outage: StooqStandIn) -> None:
+    outage.hold()
     answer = system.get("/api/v1/stock?q=slow.us")
     assert answer.status_code == 504
     assert answer.elapsed.total_seconds() < 8.0

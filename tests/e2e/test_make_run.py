@@ -21,6 +21,8 @@ pytestmark = pytest.mark.timeout(120)  # both services, in one test a private br
 NOT_OURS = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
 """The environment without anybody's settings."""
 
+NOBODY_THERE = dict.fromkeys(("STOOQ_URL", "YAHOO_URL", "CBOE_URL"), "http://127.0.0.1:9/")
+
 
 class Run:
     """One run in a directory of its own; no provider but the bundled quotes is in its reach."""
@@ -31,7 +33,7 @@ class Run:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "scripts.run", directory],
             cwd=ROOT,
-            env=NOT_OURS | {"STOOQ_URL": "http://127.0.0.1:9/", "PORT": str(port)} | settings,
+            env=NOT_OURS | NOBODY_THERE | {"PORT": str(port)} | settings,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -13,20 +13,29 @@ from hypothesis import strategies as st
 import stock_contract
 from stock_contract import (
     REQUEST_QUEUE,
+    BreakerState,
     ErrorCode,
     Failure,
     MalformedMessageError,
+    ProviderStatus,
+    ProviderStatusReply,
+    ProviderStatusRequest,
     Quote,
     QuoteReply,
     QuoteRequest,
     UnsupportedVersionError,
+    decode_provider_status_reply,
     decode_reply,
     decode_request,
+    dump_provider_status,
     dump_quote,
+    encode_provider_status_reply,
+    encode_provider_status_request,
     encode_reply,
     encode_request,
     is_valid_symbol,
     load_failure,
+    load_provider_status,
     load_quote,
 )
 
@@ -55,6 +64,24 @@ REPLIES = {
     "reply_batch": QuoteReply((APPLE, NOT_FOUND, Failure(ErrorCode.UPSTREAM_QUOTA, retry_after=3600))),
     "reply_unsupported_version": Failure(ErrorCode.UNSUPPORTED_VERSION),
 }
+STATUS_REQUEST = ProviderStatusRequest("16fd2706e8ba4f1c9d4d4a2b6b8f0c11")
+STATUS_REPLY = ProviderStatusReply(
+    (
+        ProviderStatus(
+            "stooq",
+            enabled=True,
+            breaker=BreakerState.OPEN,
+            retry_in=540,
+            last_failure=datetime(2021, 11, 12, 21, 14, tzinfo=UTC),
+            last_failure_kind="retired",
+            failures=3,
+            failures_by_kind={"retired": 2, "timeout": 1},
+        ),
+        ProviderStatus("yahoo", enabled=True, last_success=datetime(2021, 11, 12, 21, 15, tzinfo=UTC), successes=41),
+        ProviderStatus("twelvedata", enabled=False),
+    )
+)
+STATUS = {"request_provider_status", "reply_provider_status"}
 
 
 def golden(name: str) -> bytes:
@@ -62,7 +89,7 @@ def golden(name: str) -> bytes:
 
 
 def test_every_golden_message_is_tested() -> None:
-    assert {path.stem for path in GOLDEN.glob("*.json")} == {*REQUESTS, *REPLIES, "quote"}
+    assert {path.stem for path in GOLDEN.glob("*.json")} == {*REQUESTS, *REPLIES, *STATUS, "quote"}
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -82,9 +109,57 @@ def test_a_quote_reads_and_writes_as_the_golden_message() -> None:
     assert dump_quote(APPLE) == json.loads(golden("quote"))
 
 
+def test_a_request_for_the_state_of_the_providers_reads_and_writes_as_the_golden_message() -> None:
+    assert decode_request(golden("request_provider_status")) == STATUS_REQUEST
+    assert json.loads(encode_provider_status_request(STATUS_REQUEST)) == json.loads(golden("request_provider_status"))
+
+
+def test_the_state_of_the_providers_reads_and_writes_as_the_golden_message() -> None:
+    message = json.loads(golden("reply_provider_status"))
+
+    assert decode_provider_status_reply(golden("reply_provider_status")) == STATUS_REPLY
+    assert json.loads(encode_provider_status_reply(STATUS_REPLY)) == message
+    assert [dump_provider_status(status) for status in STATUS_REPLY.providers] == message["providers"]
+
+
+def test_a_request_for_the_state_of_the_providers_can_fail_as_a_whole() -> None:
+    failure = REPLIES["reply_unsupported_version"]
+
+    assert decode_provider_status_reply(golden("reply_unsupported_version")) == failure
+    assert json.loads(encode_provider_status_reply(failure)) == json.loads(golden("reply_unsupported_version"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": ""},
+        {"name": "x" * 33},
+        {"enabled": None},
+        {"breaker": "ajar"},
+        {"breaker": None},
+        {"retry_in": -1},
+        {"retry_in": 1.5},
+        {"last_success": "yesterday"},
+        {"last_failure_kind": 7},
+        {"failures": -1},
+        {"failures_by_kind": {"retired": "many"}},
+        {"failures_by_kind": None},
+    ],
+)
+def test_a_wrong_state_of_a_provider_is_malformed(changes: dict[str, Any]) -> None:
+    with pytest.raises(MalformedMessageError):
+        load_provider_status(dump_provider_status(STATUS_REPLY.providers[0]) | changes)
+
+
+@pytest.mark.parametrize("ask", ["weather", "", 7, ["provider_status"], {}])
+def test_what_asks_for_something_else_is_malformed(ask: object) -> None:
+    with pytest.raises(MalformedMessageError):
+        decode_request(changed("request", ask=ask))
+
+
 def test_the_version_is_in_the_queue_name_and_in_every_message() -> None:
     assert REQUEST_QUEUE == "stock.quotes.v1"
-    messages = [json.loads(golden(name)) for name in (*REQUESTS, *REPLIES)]
+    messages = [json.loads(golden(name)) for name in (*REQUESTS, *REPLIES, *STATUS)]
     assert {message["version"] for message in messages} == {1}
 
 
@@ -94,6 +169,11 @@ def changed(name: str, **changes: Any) -> bytes:
 
 def quote_with(**changes: Any) -> dict[str, Any]:
     return {**json.loads(golden("quote")), **changes}
+
+
+def test_a_quote_of_an_older_worker_reads_without_the_newer_fields() -> None:
+    older = {name: value for name, value in json.loads(golden("quote")).items() if name != "fresh_until"}
+    assert load_quote(older) == APPLE
 
 
 def test_readers_ignore_unknown_fields() -> None:
@@ -171,11 +251,13 @@ def test_what_is_not_a_message_is_malformed(body: bytes) -> None:
         decode_request(body)
     with pytest.raises(MalformedMessageError):
         decode_reply(body)
+    with pytest.raises(MalformedMessageError):
+        decode_provider_status_reply(body)
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_malformed(body: bytes) -> None:
-    for decode in (decode_request, decode_reply):
+    for decode in (decode_request, decode_reply, decode_provider_status_reply):
         try:
             decode(body)
         except MalformedMessageError:
