@@ -21,7 +21,7 @@ ReplyPath = Literal["direct", "queue"]
 _DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
 _TRANSIENT: Final = pika.DeliveryMode.Transient.value
 _ASK_EVERY: Final = 1.0
-_LOOK_AGAIN_AFTER: Final = 0.25
+_LOOK_AGAIN_AFTER: Final = 0.05
 _ANSWER_WITHIN: Final = 2.0
 """Seconds for the broker to count consumers; after that the connection is dead, long before a heartbeat says so."""
 

@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None, stock_client: StockClient | Non
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     problems.init_app(app)
-    database.init_app(app, settings.database_uri, pool_size=settings.threads)
+    database.init_app(app, settings.database_uri, pool_size=settings.database_connections)
     Migrate(app, database.db, directory=str(_MIGRATIONS))
     tokens.init_app(app, settings.secret_key)
     services.init_app(app, services.Services(stock_client or make_stock_client(settings), Passwords()))

@@ -2,7 +2,8 @@
 
 Environment, beside the service's other settings: `BIND_HOST` (127.0.0.1; 0.0.0.0 in a container), `WEB_CONCURRENCY`
 (processes, 1; use PostgreSQL for more than one, because SQLite takes one writer at a time) and `WEB_THREADS`
-(requests at a time in each process, 16).
+(requests at a time in each process, 80: one that waits in a thread costs little, and one that waits for a thread has
+its deadline start late).
 """  # noqa: N999  gunicorn looks for a file of this name
 
 import sys

@@ -19,6 +19,9 @@ _MIN_KEY_BYTES: Final = 32
 """HS256 asks for a key of at least the size of its hash (https://www.rfc-editor.org/rfc/rfc7518#section-3.2)."""
 
 _DEVELOPMENT_KEY: Final = "for-development-only-never-in-production"
+_MAX_DATABASE_CONNECTIONS: Final = 16
+"""PostgreSQL allows 100 in all unless told otherwise; this leaves room for six processes."""
+
 _DATABASES: Final = ("sqlite", "postgresql", "postgresql+psycopg")
 
 
@@ -43,6 +46,16 @@ class Settings:
     def in_production(self) -> bool:
         return self.app_env == "production"
 
+    @property
+    def stock_calls(self) -> int:
+        """Calls to the stock service at a time in each process: a fifth of the threads stays free for the others."""
+        return max(1, self.threads * 4 // 5)
+
+    @property
+    def database_connections(self) -> int:
+        """In each process: a request holds one for milliseconds, so a few serve many threads."""
+        return min(self.threads, _MAX_DATABASE_CONNECTIONS)
+
 
 def load(environ: Mapping[str, str]) -> Settings:
     """Read the settings.
@@ -61,7 +74,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         port=reader.integer("PORT", 5000, low=1, high=65_535),
         bind_host=reader.text("BIND_HOST", "127.0.0.1"),
         processes=reader.integer("WEB_CONCURRENCY", 1, low=1, high=64),
-        threads=reader.integer("WEB_THREADS", 16, low=1, high=256),
+        threads=reader.integer("WEB_THREADS", 80, low=1, high=1024),
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
     )
     reader.check()

@@ -5,6 +5,7 @@ from functools import partial
 from amqp_rpc import connect_client
 from api_service.settings import Settings
 from api_service.stock_clients.base import StockClient
+from api_service.stock_clients.bulkhead import Bulkhead
 from api_service.stock_clients.http import HttpStockClient
 from api_service.stock_clients.rpc import RpcStockClient
 from service_kit import time_budget
@@ -12,8 +13,12 @@ from stock_contract import REQUEST_QUEUE
 
 
 def make_stock_client(settings: Settings) -> StockClient:
+    return Bulkhead(_make_transport(settings), limit=settings.stock_calls)
+
+
+def _make_transport(settings: Settings) -> StockClient:
     if settings.stock_transport == "http":
-        return HttpStockClient(settings.stock_service_url)
+        return HttpStockClient(settings.stock_service_url, max_connections=settings.stock_calls)
     return RpcStockClient(
         partial(
             connect_client,
@@ -21,5 +26,6 @@ def make_stock_client(settings: Settings) -> StockClient:
             REQUEST_QUEUE,
             grace=time_budget.NO_SERVER_GRACE,
             heartbeat=time_budget.HEARTBEAT,
+            max_in_flight=settings.stock_calls,
         )
     )

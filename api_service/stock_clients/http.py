@@ -36,7 +36,6 @@ _QUOTES: Final = "/api/v1/quotes"
 _PROVIDERS: Final = "/api/v1/providers"
 _MAX_BODY_BYTES: Final = 256 * 1024
 """Fifty quotes take about 15 KiB, and 145 KiB when every letter of every name is written as an escape."""
-_MAX_CONNECTIONS: Final = 32
 
 
 class _ConnectionLostError(Exception):
@@ -46,12 +45,12 @@ class _ConnectionLostError(Exception):
 class HttpStockClient:
     """Makes one request for each call, over connections that are kept open."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, max_connections: int = 64) -> None:
         self._base_url = base_url.rstrip("/")
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc between our own two services
         self._session.headers.update({"Accept-Encoding": "identity"})
-        adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=_MAX_CONNECTIONS)
+        adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=max_connections)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 

@@ -4,6 +4,7 @@ import pytest
 
 from api_service import settings
 from api_service.stock_clients import make_stock_client
+from api_service.stock_clients.bulkhead import Bulkhead
 from api_service.stock_clients.http import HttpStockClient
 from api_service.stock_clients.rpc import RpcStockClient
 from service_kit.settings import SettingsError
@@ -23,7 +24,7 @@ def test_defaults_in_production() -> None:
         port=5000,
         bind_host="127.0.0.1",
         processes=1,
-        threads=16,
+        threads=80,
         log_level="INFO",
     )
     assert loaded.in_production
@@ -125,5 +126,6 @@ def test_wrong_settings_end_the_process_with_their_message(
 @pytest.mark.parametrize(("transport", "kind"), [("rpc", RpcStockClient), ("http", HttpStockClient)])
 def test_the_transport_is_chosen_by_its_name(transport: str, kind: type) -> None:
     client = make_stock_client(settings.load({"SECRET_KEY": KEY, "STOCK_TRANSPORT": transport}))
-    assert type(client) is kind
+    assert isinstance(client, Bulkhead)
+    assert type(client._client) is kind
     client.close()

@@ -161,3 +161,21 @@ def test_a_broker_that_restarts_is_got_over_without_restarting_a_process(
     assert {status for status, _ in answers} <= {200, 503, 504}
     assert max(seconds for _, seconds in answers) < ANSWER_SECONDS
     assert workers[0].exit_code is None
+
+
+def test_a_frozen_worker_costs_nobody_more_than_the_time_budget(system: System, workers: list[Child]) -> None:
+    """More callers than threads: whoever finds no place is told at once, and log-ins go on."""
+    workers.append(system.start_stock())
+    assert system.quote("aapl.us").status_code == 200
+    os.kill(workers[0].pid, signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(120) as pool:
+            calls = [pool.submit(system.quote, "aapl.us") for _ in range(120)]
+            eventually(lambda: sum(call.done() for call in calls) >= 120 - 64)  # those without a place
+            assert system.login("johndoe", "john").elapsed.total_seconds() < 1.0
+            answers = [call.result(2 * ANSWER_SECONDS) for call in calls]
+    finally:
+        os.kill(workers[0].pid, signal.SIGCONT)
+    slugs = {answer.json()["type"] for answer in answers}
+    assert slugs == {"/problems/overloaded", "/problems/stock-service-timeout"}
+    assert max(answer.elapsed.total_seconds() for answer in answers) < 8.0
