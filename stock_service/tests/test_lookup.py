@@ -97,4 +97,6 @@ def test_when_stooq_is_out_recorded_answers_for_what_it_has(servers: Any) -> Non
 
     assert found.source == "recorded"
     assert missed == Failure(ErrorCode.UPSTREAM_ERROR)
-    assert b"GET /q/l/?s=aapl.us&f=sd2t2ohlcvn&h&e=csv HTTP/1.1" in {head.splitlines()[0] for head in server.heads}
+    assert [head.splitlines()[0] for head in server.heads] == [
+        b"GET /q/l/?s=aapl.us+nosuch.us&f=sd2t2ohlcvn&h&e=csv HTTP/1.1"
+    ]
