@@ -11,9 +11,12 @@ from stock_service.settings import load, load_or_exit
 def test_defaults() -> None:
     settings = load({})
 
-    assert settings.quote_providers == ("stooq",)
+    assert settings.quote_providers == ("stooq", "yahoo", "cboe")
     assert settings.stooq_url == "https://stooq.com/q/l/"
-    assert settings.user_agent == "stock-quotes/0.1 (+internal)"
+    assert settings.yahoo_url == "https://query1.finance.yahoo.com/v8/finance/chart/"
+    assert settings.cboe_url == "https://cdn.cboe.com/api/global/delayed_quotes/quotes/"
+    assert (settings.twelvedata_url, settings.twelvedata_api_key) == ("https://api.twelvedata.com/", "")
+    assert settings.user_agent == "Mozilla/5.0 (compatible; stock-quotes/0.1; +internal)"
     assert settings.rabbitmq_url == "amqp://guest:guest@localhost:5672/%2F"
     assert (settings.worker_threads, settings.worker_heartbeat_file) == (8, None)
     assert (settings.bind_host, settings.port) == ("127.0.0.1", 5001)
@@ -69,3 +72,35 @@ def test_a_process_with_wrong_settings_ends_with_the_message(
 
     assert caught.value.code == 2
     assert "WORKER_THREADS must be a whole number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("named", "chain"),
+    [
+        ("stooq,yahoo", ("stooq", "yahoo", "twelvedata")),
+        ("stooq,twelvedata,yahoo", ("stooq", "twelvedata", "yahoo")),
+        ("stooq,recorded", ("stooq", "twelvedata", "recorded")),
+        ("recorded,stooq", ("recorded", "stooq", "twelvedata")),
+        ("twelvedata", ("twelvedata",)),
+    ],
+)
+def test_the_provider_with_a_key_joins_where_it_is_named_or_after_the_live_ones(
+    named: str, chain: tuple[str, ...]
+) -> None:
+    assert load({"QUOTE_PROVIDERS": named, "TWELVEDATA_API_KEY": "k"}).quote_providers == chain
+
+
+def test_without_its_key_it_stays_away() -> None:
+    assert load({"QUOTE_PROVIDERS": "stooq,twelvedata,yahoo"}).quote_providers == ("stooq", "yahoo")
+    with pytest.raises(SettingsError, match="TWELVEDATA_API_KEY is required"):
+        load({"QUOTE_PROVIDERS": "twelvedata"})
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = load({"TWELVEDATA_API_KEY": "canary", "RABBITMQ_URL": "amqp://u:canary@host/"})
+
+    assert "canary" not in repr(settings)
+
+
+def test_a_base_address_ends_in_a_slash() -> None:
+    assert load({"YAHOO_URL": "http://127.0.0.1:8000/chart"}).yahoo_url == "http://127.0.0.1:8000/chart/"
