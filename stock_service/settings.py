@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -32,6 +32,12 @@ class Settings:
     twelvedata_api_key: str = field(repr=False)
     """Empty when there is none; the provider is then not in the chain."""
     user_agent: str
+    quote_ttl: int
+    """Seconds, 1 to 3600, for which a quote is served from the cache."""
+    quote_max_stale: int
+    """Seconds, 0 to 86400, for which it is served when every provider fails."""
+    cache_url: str = field(repr=False)
+    """Redis, for stock services that share a cache; empty for a cache in memory."""
     rabbitmq_url: str = field(repr=False)
     worker_threads: int
     """1 to 256; also the number of calls that a worker takes from the queue at a time."""
@@ -63,6 +69,9 @@ def load(environment: Mapping[str, str]) -> Settings:
         twelvedata_url=_folder(reader, "TWELVEDATA_URL", "https://api.twelvedata.com/"),
         twelvedata_api_key=key,
         user_agent=_header_text(reader, "USER_AGENT", _USER_AGENT),
+        quote_ttl=reader.integer("QUOTE_TTL", 60, low=1, high=3600),
+        quote_max_stale=reader.integer("QUOTE_MAX_STALE", 3600, low=0, high=86_400),
+        cache_url=_optional_url(reader, "CACHE_URL", ("redis", "rediss")),
         rabbitmq_url=reader.url("RABBITMQ_URL", "amqp://guest:guest@localhost:5672/%2F", ("amqp", "amqps")),
         worker_threads=reader.integer("WORKER_THREADS", 8, low=1, high=256),
         worker_heartbeat_file=_optional_path(reader, "WORKER_HEARTBEAT_FILE"),
@@ -106,6 +115,10 @@ def _header_text(reader: EnvironmentReader, name: str, default: str) -> str:
     if not (value.isascii() and value.isprintable() and value == value.strip()):
         reader.problem(name, "must be printable ASCII without spaces around it")
     return value
+
+
+def _optional_url(reader: EnvironmentReader, name: str, schemes: Sequence[str]) -> str:
+    return reader.url(name, "", schemes) if reader.text(name, "") else ""
 
 
 def _optional_path(reader: EnvironmentReader, name: str) -> Path | None:
