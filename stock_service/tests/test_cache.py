@@ -56,13 +56,16 @@ def test_a_miss_is_kept_for_a_shorter_time(cache: MemoryCache, clock: Clock) -> 
     assert cache.read(["A"]) == {}
 
 
-def test_the_newer_word_counts(cache: MemoryCache, quote: Quote) -> None:
+def test_the_newer_word_counts(cache: MemoryCache, clock: Clock, quote: Quote) -> None:
     cache.write({"A": quote})
     cache.write({"A": MISS})
     assert cache.read(["A"])["A"].result == MISS
-
     cache.write({"A": quote})
     assert cache.read(["A"])["A"].result == quote
+
+    cache.write({"A": MISS})
+    clock.now = 30
+    assert cache.read(["A"]) == {}, "the older quote does not come back"
 
 
 @pytest.mark.parametrize("code", [code for code in ErrorCode if code is not ErrorCode.SYMBOL_NOT_FOUND])

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from service_kit.deadline import Deadline
-from stock_contract import ErrorCode, Failure, Quote
+from stock_contract import ErrorCode, Failure, Quote, QuoteReply, encode_reply
 from stock_service.cache import Lifetimes, MemoryCache
 from stock_service.lookup import QuoteLookup, build_lookup
 from stock_service.redis_link import RedisLink
@@ -197,9 +198,11 @@ def test_redis_lost_and_found(redis: PrivateRedis, stooq: Stooq, caplog: pytest.
     redis.kill()
     assert cache.load(["A"], Deadline.after(4), fetch) == missing
     assert cache.read(["A"])["A"].result == MISS
+    now[0] = 6.0
+    assert cache.read(["A"])["A"].result == MISS, "still away"
     redis.start()
     assert cache.read(["A"])["A"].result == MISS, "it is left alone for a while"
-    now[0] = 6.0
+    now[0] = 12.0
     assert cache.read(["A"]) == {}, "the new Redis is empty"
     assert cache.load(["A"], Deadline.after(4), fetch) == missing
 
@@ -226,7 +229,9 @@ def silent_port() -> Iterator[int]:
 
 def test_garbage_in_redis_is_a_miss(redis: PrivateRedis, stooq: Stooq, lookup_at: Any) -> None:
     link = RedisLink(redis.url)
-    for garbage in (b"", b"\xff", b"60000 {}", b'x {"version":1,"results":[]}', b'60000 {"version":1,"results":[]}'):
+    valid = encode_reply(QuoteReply((MISS,)))
+    unreadable = (b"\xff", b"60000 {}", b'60000 {"version":1,"results":[]}')
+    for garbage in (b"", valid, b"x " + valid, *unreadable):
         link.run(lambda pipe, garbage=garbage: pipe.set("stock-quotes:v1:quote:AAPL.US", garbage, px=60_000))
         assert SharedCache(link, MemoryCache(Lifetimes()), Lifetimes()).read(["AAPL.US"]) == {}
 
@@ -275,3 +280,11 @@ def test_ages_are_those_of_redis(redis: PrivateRedis, stooq: Stooq, lookup_at: A
 
     entry = cache.read(["AAPL.US"])["AAPL.US"]
     assert (entry.result, entry.fresh) == (quote, False)
+
+
+def test_the_last_quote_is_served_stale_from_redis_too(redis: PrivateRedis, stooq: Stooq, lookup_at: Any) -> None:
+    fresh = one(lookup_at(redis.url))
+    RedisLink(redis.url).run(lambda pipe: pipe.pexpire("stock-quotes:v1:quote:AAPL.US", 3_540_000))
+    stooq.status = 503
+
+    assert one(lookup_at(redis.url)) == replace(fresh, stale=True)
