@@ -50,14 +50,14 @@ class Yahoo:
         code = to_yahoo(symbol)
         if code is None:
             raise ProviderError(FailureKind.NOT_COVERED)
-        path = escaped(code.code, safe="")
-        response = self.http(self.url + path, QUERY, deadline, second_url=_other_host(self.url) + path)
+        url = self.url + escaped(code.code, safe="")
+        response = self.http(url, QUERY, deadline, second_url=_at_other_host(url))
         return {symbol: parse(response, symbol, code, datetime.now(UTC))}
 
 
-def _other_host(url: str) -> str:
-    """Two hosts serve the same; when one says 429, the other may not."""
-    return url.replace("//query1.", "//query2.", 1)
+def _at_other_host(url: str) -> str | None:
+    """Two hosts serve the same; when one says 429, the other may not. None when the address is not one of theirs."""
+    return url.replace("//query1.", "//query2.", 1) if "//query1." in url else None
 
 
 def parse(response: Response, symbol: str, code: YahooCode, fetched_at: datetime) -> Quote:

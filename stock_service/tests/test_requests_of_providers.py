@@ -60,6 +60,14 @@ def test_yahoo_has_a_second_host_for_the_second_try() -> None:
     assert asked == [("https://query1.finance.yahoo.com/chart/AAPL", "https://query2.finance.yahoo.com/chart/AAPL")]
 
 
+def test_elsewhere_a_429_is_not_tried_again(fetcher: Fetcher, servers: Any) -> None:
+    server = servers.answering(servers.reply(b"", 429))
+
+    with pytest.raises(ProviderError):
+        Yahoo(server.url, fetcher.fetch).fetch(["AAPL.US"], Deadline.after(4))
+    assert len(server.heads) == 1
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_the_second_try_goes_to_the_other_host(fetcher: Fetcher, servers: Any, status: int) -> None:
     first, second = servers.answering(servers.reply(b"", status)), servers.answering(servers.reply(b"hello"))
