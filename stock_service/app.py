@@ -13,7 +13,18 @@ from service_kit import problems
 from service_kit.deadline import Deadline
 from service_kit.problems import Problem
 from service_kit.time_budget import RPC_DEADLINE
-from stock_contract import ErrorCode, Failure, dump_failure, dump_quote, is_valid_symbol
+from stock_contract import (
+    MAX_SYMBOLS_PER_REQUEST,
+    ErrorCode,
+    Failure,
+    ProviderStatusReply,
+    QuoteReply,
+    dump_failure,
+    dump_quote,
+    encode_provider_status_reply,
+    encode_reply,
+    is_valid_symbol,
+)
 from stock_service.lookup import Lookup, build_lookup
 from stock_service.settings import Settings, load
 
@@ -63,6 +74,25 @@ def stock() -> Response:
     return jsonify(dump_quote(result))
 
 
+@_quotes.get("/api/v1/quotes")
+def quotes() -> Response:
+    """One result for each of `symbols` (codes separated by commas), in order; the body is the contract's reply."""
+    deadline = Deadline.after(_budget())
+    symbols = request.args.get("symbols", "").split(",")
+    if len(symbols) > MAX_SYMBOLS_PER_REQUEST or not all(map(is_valid_symbol, symbols)):
+        detail = f"symbols must be 1 to {MAX_SYMBOLS_PER_REQUEST} symbol codes, separated by commas."
+        raise _problem(Failure(ErrorCode.BAD_REQUEST), detail)
+    lookup: Lookup = current_app.extensions[_LOOKUP]
+    return _json(encode_reply(QuoteReply(lookup(symbols, deadline))))
+
+
+@_quotes.get("/api/v1/providers")
+def providers() -> Response:
+    """How this process sees the providers; the body is the contract's reply."""
+    lookup: Lookup = current_app.extensions[_LOOKUP]
+    return _json(encode_provider_status_reply(ProviderStatusReply(lookup.status())))
+
+
 @_quotes.get("/healthz")
 def healthz() -> Response:
     """Tell that the process answers; it says nothing about the providers."""
@@ -84,6 +114,10 @@ def _budget() -> float:
     if not _MILLISECONDS.fullmatch(text):
         raise _problem(Failure(ErrorCode.BAD_REQUEST), "X-Budget-Ms must be a whole number of milliseconds.")
     return int(text) / 1000
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, content_type="application/json")
 
 
 def _problem(failure: Failure, detail: str | None = None) -> Problem:

@@ -23,7 +23,8 @@ _MAX_STUCK: Final = 32
 _RETRY_PAUSE: Final = (0.05, 0.15)
 """Seconds, chosen at random between the two, so that callers that failed together do not return together."""
 
-_SERVER_ERROR: Final = 500
+_RETRIED: Final = frozenset(range(500, 600))
+_TOO_MANY_REQUESTS: Final = 429
 _GZIP_OR_ZLIB: Final = 47
 """zlib's `wbits` for "look at the header" (https://docs.python.org/3/library/zlib.html#zlib.decompress)."""
 
@@ -60,39 +61,60 @@ class Fetcher:
         return self._runner.stuck()
 
     def fetch(
-        self, url: str, params: Mapping[str, str] | str, deadline: Deadline, max_bytes: int = MAX_BODY_BYTES
+        self,
+        url: str,
+        params: Mapping[str, str] | str,
+        deadline: Deadline,
+        max_bytes: int = MAX_BODY_BYTES,
+        *,
+        headers: Mapping[str, str] | None = None,
+        second_url: str | None = None,
     ) -> Response:
         """GET `url`; a second try follows a failed connection or a 5xx, if there is time.
 
         :param max_bytes: of the body, before and after decompression.
+        :param headers: sent with the request, and never logged.
+        :param second_url: where the second try goes; with one, it follows a 429 too.
         :raises ProviderError: time-out; unreachable; malformed when the body is too large or cannot be decompressed.
         """
+        statuses = _RETRIED if second_url is None else _RETRIED | {_TOO_MANY_REQUESTS}
         try:
-            response = self._try(url, params, deadline, max_bytes)
+            response = self._try(url, params, headers, deadline, max_bytes)
         except ConnectionFailedError:
             if not _pause(deadline):
                 raise
         else:
-            if response.status < _SERVER_ERROR or not _pause(deadline):
+            if response.status not in statuses or not _pause(deadline):
                 return response
-        return self._try(url, params, deadline, max_bytes)
+        return self._try(second_url or url, params, headers, deadline, max_bytes)
 
-    def _try(self, url: str, params: Mapping[str, str] | str, deadline: Deadline, max_bytes: int) -> Response:
+    def _try(
+        self,
+        url: str,
+        params: Mapping[str, str] | str,
+        headers: Mapping[str, str] | None,
+        deadline: Deadline,
+        max_bytes: int,
+    ) -> Response:
         if deadline.expired:
             raise ProviderError(FailureKind.TIMEOUT, detail="no time left to ask")
 
         def work() -> Response:
-            with _translated(), self._get(url, params, deadline) as answer:
+            with _translated(), self._get(url, params, headers, deadline) as answer:
                 body = _read(answer.raw, max_bytes)
-            headers = {name.lower(): value for name, value in answer.headers.items()}
-            return Response(answer.status_code, _decompressed(body, headers, max_bytes), headers)
+            received = {name.lower(): value for name, value in answer.headers.items()}
+            return Response(answer.status_code, _decompressed(body, received, max_bytes), received)
 
         return self._runner.run(work, deadline)
 
-    def _get(self, url: str, params: Mapping[str, str] | str, deadline: Deadline) -> requests.Response:
+    def _get(
+        self, url: str, params: Mapping[str, str] | str, headers: Mapping[str, str] | None, deadline: Deadline
+    ) -> requests.Response:
         left = max(deadline.remaining(), 0.001)  # urllib3 refuses a time-out of nothing
         timeout = (min(UPSTREAM_CONNECT, left), min(UPSTREAM_READ, left))
-        return self._session.get(url, params=params, timeout=timeout, stream=True, allow_redirects=False)
+        return self._session.get(
+            url, params=params, headers=headers, timeout=timeout, stream=True, allow_redirects=False
+        )
 
 
 class _Session(requests.Session):

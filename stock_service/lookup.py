@@ -1,48 +1,78 @@
 """The one quote lookup that both doors use."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
 
 from service_kit.deadline import Deadline
 from service_kit.time_budget import UPSTREAM_TOTAL
-from stock_contract import Failure, Quote
+from stock_contract import ErrorCode, Failure, ProviderStatus, Quote
+from stock_service.cache import Cache, Entry, Lifetimes, MemoryCache, Results, is_live
 from stock_service.chain import ProviderChain
 from stock_service.fetch import Fetcher
+from stock_service.flights import SingleFlight
 from stock_service.providers import FACTORIES
 from stock_service.settings import Settings
 
-Lookup: TypeAlias = Callable[[Sequence[str], Deadline], tuple[Quote | Failure, ...]]
-"""Takes valid symbol codes and the caller's deadline; gives one result for each, in order."""
 
-_MAX_PARALLEL: Final = 8
-"""Symbols of one request that are looked up at a time."""
+class Lookup(Protocol):
+    """What both doors lead to."""
+
+    def __call__(self, symbols: Sequence[str], deadline: Deadline) -> tuple[Quote | Failure, ...]:
+        """One result for each symbol, a valid code in any case, in order; within the caller's deadline."""
+
+    def status(self) -> tuple[ProviderStatus, ...]:
+        """The state of every provider there is: those of the chain first, in its order."""
 
 
 class QuoteLookup:
-    """Looks up symbols in a chain of providers, those of one request side by side. A `Lookup`."""
+    """Looks up symbols in the cache, then in the chain of providers. A `Lookup`."""
 
-    def __init__(self, chain: ProviderChain) -> None:
+    def __init__(self, chain: ProviderChain, cache: Cache) -> None:
         self._chain = chain
+        self._cache = cache
+        self._flights = SingleFlight()
 
     def __call__(self, symbols: Sequence[str], deadline: Deadline) -> tuple[Quote | Failure, ...]:
         """Answer within the earlier of `deadline` and the budget for all providers; `symbols` are valid codes."""
         limit = deadline.within(UPSTREAM_TOTAL)
         codes = tuple(dict.fromkeys(symbol.upper() for symbol in symbols))
-        results = dict(zip(codes, self._find_all(codes, limit), strict=True))
+        known = self._cache.read(codes)
+        results = {code: entry.result for code, entry in known.items() if entry.fresh}
+        if missing := [code for code in codes if code not in results]:
+            loaded = self._flights.run(missing, limit, self._load)
+            results.update({code: _best(result, known.get(code)) for code, result in loaded.items()})
         return tuple(results[symbol.upper()] for symbol in symbols)
 
-    def _find_all(self, codes: Sequence[str], deadline: Deadline) -> list[Quote | Failure]:
-        if len(codes) == 1:
-            return [self._chain.find(codes[0], deadline)]
-        with ThreadPoolExecutor(_MAX_PARALLEL, thread_name_prefix="lookup") as pool:
-            # A copied context each: it holds the request id for the log.
-            tasks = [pool.submit(copy_context().run, self._chain.find, code, deadline) for code in codes]
-            return [task.result() for task in tasks]
+    def status(self) -> tuple[ProviderStatus, ...]:
+        chosen = self._chain.status()
+        names = {status.name for status in chosen}
+        return chosen + tuple(ProviderStatus(name, enabled=False) for name in FACTORIES if name not in names)
+
+    def _load(self, symbols: Sequence[str], deadline: Deadline) -> Results:
+        return self._cache.load(symbols, deadline, self._chain.find)
+
+
+def _best(result: Quote | Failure, kept: Entry | None) -> Quote | Failure:
+    """The result, or instead of an outage or a recorded quote the last live one, which is then marked stale."""
+    settled = is_live(result) if isinstance(result, Quote) else result.code is ErrorCode.SYMBOL_NOT_FOUND
+    if settled or kept is None or not isinstance(kept.result, Quote):
+        return result
+    return replace(kept.result, stale=True)
 
 
 def build_lookup(settings: Settings) -> QuoteLookup:
-    """Wire the chain that the settings ask for. It starts no thread and opens no connection yet."""
+    """Wire the chain and the cache that the settings ask for. It starts no thread and opens no connection yet."""
     providers = [FACTORIES[name](settings, Fetcher(settings.user_agent).fetch) for name in settings.quote_providers]
-    return QuoteLookup(ProviderChain(providers))
+    return QuoteLookup(ProviderChain(providers), _build_cache(settings))
+
+
+def _build_cache(settings: Settings) -> Cache:
+    lifetimes = Lifetimes(fresh=settings.quote_ttl, stale=settings.quote_max_stale)
+    memory = MemoryCache(lifetimes)
+    if not settings.cache_url:
+        return memory
+    from stock_service.redis_link import RedisLink  # most processes need no Redis client, and it is slow to import
+    from stock_service.shared_cache import SharedCache
+
+    return SharedCache(RedisLink(settings.cache_url), memory, lifetimes)

@@ -8,10 +8,12 @@ from stock_contract import (
     ErrorCode,
     Failure,
     MalformedMessageError,
+    ProviderStatusReply,
     ProviderStatusRequest,
     QuoteReply,
     UnsupportedVersionError,
     decode_request,
+    encode_provider_status_reply,
     encode_reply,
 )
 from stock_service.lookup import Lookup
@@ -33,8 +35,8 @@ class RpcHandler:
         except MalformedMessageError as error:
             return _refuse(request, error, ErrorCode.BAD_REQUEST)
         with bind_request_id(message.request_id):
-            if isinstance(message, ProviderStatusRequest):  # nothing is known of the providers yet
-                return encode_reply(Failure(ErrorCode.BAD_REQUEST))
+            if isinstance(message, ProviderStatusRequest):
+                return encode_provider_status_reply(ProviderStatusReply(self._lookup.status()))
             return encode_reply(QuoteReply(self._lookup(message.symbols, request.deadline)))
 
 

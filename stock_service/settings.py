@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +11,11 @@ from service_kit.settings import EnvironmentReader, SettingsError
 from stock_service.providers import FACTORIES
 
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_WEB: Final = ("http", "https")
+_USER_AGENT: Final = "Mozilla/5.0 (compatible; stock-quotes/0.1; +internal)"
+"""Says who we are in the form that Yahoo lets in; a bare library name gets a 429 there."""
+_KEYED: Final = "twelvedata"
+_LAST: Final = "recorded"
 _EXIT_BAD_SETTINGS: Final = 2
 
 
@@ -21,8 +26,19 @@ class Settings:
     quote_providers: tuple[str, ...]
     """The chain, in order."""
     stooq_url: str
+    yahoo_url: str
+    cboe_url: str
+    twelvedata_url: str
+    twelvedata_api_key: str = field(repr=False)
+    """Empty when there is none; the provider is then not in the chain."""
     user_agent: str
-    rabbitmq_url: str
+    quote_ttl: int
+    """Seconds, 1 to 3600, for which a quote is served from the cache."""
+    quote_max_stale: int
+    """Seconds, 0 to 86400, for which it is served when every provider fails."""
+    cache_url: str = field(repr=False)
+    """Redis, for stock services that share a cache; empty for a cache in memory."""
+    rabbitmq_url: str = field(repr=False)
     worker_threads: int
     """1 to 256; also the number of calls that a worker takes from the queue at a time."""
     worker_heartbeat_file: Path | None
@@ -43,10 +59,19 @@ def load(environment: Mapping[str, str]) -> Settings:
     :raises SettingsError: any of them is wrong; the text lists every one.
     """
     reader = EnvironmentReader(environment)
+    named = reader.names("QUOTE_PROVIDERS", "stooq,yahoo,cboe", tuple(FACTORIES))
+    key = _header_text(reader, "TWELVEDATA_API_KEY", "")
     settings = Settings(
-        quote_providers=reader.names("QUOTE_PROVIDERS", "stooq", tuple(FACTORIES)),
-        stooq_url=reader.url("STOOQ_URL", "https://stooq.com/q/l/", ("http", "https")),
-        user_agent=_header_text(reader, "USER_AGENT", "stock-quotes/0.1 (+internal)"),
+        quote_providers=_chain(reader, named, has_key=bool(key)),
+        stooq_url=reader.url("STOOQ_URL", "https://stooq.com/q/l/", _WEB),
+        yahoo_url=_folder(reader, "YAHOO_URL", "https://query1.finance.yahoo.com/v8/finance/chart/"),
+        cboe_url=_folder(reader, "CBOE_URL", "https://cdn.cboe.com/api/global/delayed_quotes/quotes/"),
+        twelvedata_url=_folder(reader, "TWELVEDATA_URL", "https://api.twelvedata.com/"),
+        twelvedata_api_key=key,
+        user_agent=_header_text(reader, "USER_AGENT", _USER_AGENT),
+        quote_ttl=reader.integer("QUOTE_TTL", 60, low=1, high=3600),
+        quote_max_stale=reader.integer("QUOTE_MAX_STALE", 3600, low=0, high=86_400),
+        cache_url=_optional_url(reader, "CACHE_URL", ("redis", "rediss")),
         rabbitmq_url=reader.url("RABBITMQ_URL", "amqp://guest:guest@localhost:5672/%2F", ("amqp", "amqps")),
         worker_threads=reader.integer("WORKER_THREADS", 8, low=1, high=256),
         worker_heartbeat_file=_optional_path(reader, "WORKER_HEARTBEAT_FILE"),
@@ -68,11 +93,32 @@ def load_or_exit() -> Settings:
         raise SystemExit(_EXIT_BAD_SETTINGS) from None
 
 
+def _chain(reader: EnvironmentReader, named: tuple[str, ...], *, has_key: bool) -> tuple[str, ...]:
+    """The provider with a key joins when there is one: where it is named, else after the others that are live."""
+    if has_key and _KEYED not in named:
+        at = named.index(_LAST) if named[-1:] == (_LAST,) else len(named)
+        return (*named[:at], _KEYED, *named[at:])
+    chain = tuple(name for name in named if name != _KEYED or has_key)
+    if named and not chain:
+        reader.problem("TWELVEDATA_API_KEY", "is required, because QUOTE_PROVIDERS names no other provider")
+    return chain
+
+
+def _folder(reader: EnvironmentReader, name: str, default: str) -> str:
+    """A base address, to which a path is added."""
+    address = reader.url(name, default, _WEB)
+    return address if address.endswith("/") else f"{address}/"
+
+
 def _header_text(reader: EnvironmentReader, name: str, default: str) -> str:
     value = reader.text(name, default)
     if not (value.isascii() and value.isprintable() and value == value.strip()):
         reader.problem(name, "must be printable ASCII without spaces around it")
     return value
+
+
+def _optional_url(reader: EnvironmentReader, name: str, schemes: Sequence[str]) -> str:
+    return reader.url(name, "", schemes) if reader.text(name, "") else ""
 
 
 def _optional_path(reader: EnvironmentReader, name: str) -> Path | None:

@@ -4,10 +4,10 @@ A provider is one module: a symbol mapping, a request, and a pure parse of the a
 its own, it is handed a `Fetch`; so its tests need no network.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from service_kit.deadline import Deadline
 from stock_contract import Quote
@@ -25,7 +25,11 @@ class FailureKind(StrEnum):
     """Why a provider has no quote."""
 
     NOT_FOUND = "not_found"
-    """The provider says that there is no such symbol. Only this can end the chain."""
+    """The provider covers the market and says that there is no such symbol. Only this ends the chain."""
+    NOT_COVERED = "not_covered"
+    """The symbol is none of those that the provider could have."""
+    UNSURE = "unsure"
+    """It answers, and has no quote; that may mean that there is no such symbol, but it does not say so."""
     RATE_LIMITED = "rate_limited"
     BLOCKED = "blocked"
     """A challenge page, or our address is refused."""
@@ -40,6 +44,14 @@ class FailureKind(StrEnum):
     UNREACHABLE = "unreachable"
     """No connection, a broken one, or a server error."""
     TIMEOUT = "timeout"
+    OUT = "out"
+    """It failed before, and is not asked for a while."""
+
+
+HEALTHY: Final = frozenset(
+    {FailureKind.NOT_FOUND, FailureKind.NOT_COVERED, FailureKind.UNSURE, FailureKind.PLAN},
+)
+"""The kinds that say nothing against the provider: it works, it just has no such quote."""
 
 
 class ProviderError(Exception):
@@ -68,29 +80,48 @@ class Fetch(Protocol):
     """The way to the network (`stock_service.fetch.Fetcher.fetch`)."""
 
     def __call__(
-        self, url: str, params: Mapping[str, str] | str, deadline: Deadline, max_bytes: int = MAX_BODY_BYTES
+        self,
+        url: str,
+        params: Mapping[str, str] | str,
+        deadline: Deadline,
+        max_bytes: int = MAX_BODY_BYTES,
+        *,
+        headers: Mapping[str, str] | None = None,
+        second_url: str | None = None,
     ) -> Response: ...
 
 
+Outcomes: TypeAlias = Mapping[str, Quote | ProviderError]
+"""What came of each symbol of one request."""
+
+
 class Provider(Protocol):
-    """A source of quotes."""
+    """A source of quotes. Symbols are valid codes in upper case, each at most once."""
 
     @property
     def name(self) -> str:
         """As in `QUOTE_PROVIDERS` and `Quote.source`."""
 
-    @property
-    def not_found_is_final(self) -> bool:
-        """Tell whether its "no such symbol" can be trusted for every symbol.
+    def batches(self, symbols: Sequence[str]) -> Sequence[Sequence[str]]:
+        """Those of `symbols` that the provider covers, put together as they go into one request each."""
 
-        False for a provider that covers only a part of the market: its miss says nothing while another one is out.
+    def fetch(self, symbols: Sequence[str], deadline: Deadline) -> Outcomes:
+        """Ask for the symbols of one batch, and give an outcome for each.
+
+        :raises ProviderError: the request as a whole failed.
         """
 
-    def fetch(self, symbol: str, deadline: Deadline) -> Quote:
-        """Ask for one symbol, a valid code in any case.
 
-        :raises ProviderError: there is no quote to give.
-        """
+def malformed(detail: str) -> ProviderError:
+    return ProviderError(FailureKind.MALFORMED, detail=detail)
+
+
+def outcome_of(read: Callable[[], Quote]) -> Quote | ProviderError:
+    """What `read` returns, or the error that it raises: one bad entry must not spoil a batch."""
+    try:
+        return read()
+    except ProviderError as error:
+        return error
 
 
 def check_status(response: Response) -> None:

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from stock_contract import Quote
-from stock_service.providers.base import FailureKind, ProviderError
+from stock_service.providers.base import FailureKind, ProviderError, malformed
 
 WARSAW: Final = ZoneInfo("Europe/Warsaw")
 """Dates and times are wall-clock time there, whatever the market."""
@@ -56,19 +56,24 @@ def read_rows(text: str) -> list[Row]:
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
+def symbol_of(row: Row) -> str:
+    """The code in upper case, as stooq gives it whatever was asked."""
+    return row["symbol"].strip().upper()
+
+
 def read_quote(row: Row, symbol: str, source: str, fetched_at: datetime) -> Quote:
     """Turn one row into the quote of `symbol`.
 
     :raises ProviderError: not found when every field says "no data"; malformed when a field is not what it should be.
     """
     code = symbol.upper()
-    if row["symbol"].strip().upper() != code:
+    if symbol_of(row) != code:
         raise malformed("the row is of another symbol")
     if _says_no_data(row):
         raise ProviderError(FailureKind.NOT_FOUND)
     return Quote(
         symbol=code,
-        name=_clean_name(row.get("name", "")) or code,
+        name=clean_name(row.get("name", "")) or code,
         open=_price(row["open"]),
         high=_price(row["high"]),
         low=_price(row["low"]),
@@ -79,10 +84,6 @@ def read_quote(row: Row, symbol: str, source: str, fetched_at: datetime) -> Quot
         as_of=_instant(row["date"], row["time"]),
         fetched_at=fetched_at,
     )
-
-
-def malformed(detail: str) -> ProviderError:
-    return ProviderError(FailureKind.MALFORMED, detail=detail)
 
 
 def _column(title: str) -> str:
@@ -120,7 +121,7 @@ def _instant(date: str, time: str) -> datetime:
         raise malformed("no such date or time") from error
 
 
-def _clean_name(text: str) -> str:
+def clean_name(text: str) -> str:
     """Printable characters and single spaces only; empty when the row gives no name."""
     printable = "".join(char if char.isprintable() else " " for char in text)
     name = " ".join(printable.split())[:MAX_NAME_LENGTH].strip()

@@ -5,23 +5,27 @@ An unknown symbol has always been a row full of `N/D`.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import ClassVar, Final
 from urllib.parse import quote
 
 from service_kit.deadline import Deadline
-from stock_contract import Quote
+from stock_contract import MAX_SYMBOLS_PER_REQUEST, Quote
 from stock_service.providers.base import (
     MAX_RETRY_AFTER,
     FailureKind,
     Fetch,
+    Outcomes,
     ProviderError,
     Response,
     check_status,
     excerpt,
+    malformed,
+    outcome_of,
 )
-from stock_service.providers.rows import WARSAW, malformed, read_quote, read_rows
+from stock_service.providers.rows import WARSAW, Row, read_quote, read_rows, symbol_of
 
 _HTTP_NOT_FOUND: Final = 404
 
@@ -47,22 +51,27 @@ class Stooq:
     url: str
     http: Fetch
     name: ClassVar[str] = "stooq"
-    not_found_is_final: ClassVar[bool] = True
 
-    def fetch(self, symbol: str, deadline: Deadline) -> Quote:
-        response = self.http(self.url, query(symbol), deadline)
-        return parse(response, symbol, datetime.now(UTC))
+    def batches(self, symbols: Sequence[str]) -> Sequence[Sequence[str]]:
+        """All of them, it covers the world; above about a hundred a request it drops rows without a word."""
+        size = MAX_SYMBOLS_PER_REQUEST
+        return [symbols[start : start + size] for start in range(0, len(symbols), size)]
+
+    def fetch(self, symbols: Sequence[str], deadline: Deadline) -> Outcomes:
+        response = self.http(self.url, query(symbols), deadline)
+        return parse(response, symbols, datetime.now(UTC))
 
 
-def query(symbol: str) -> str:
-    """The query for one symbol; a whole string, because `h` stands without a value."""
-    return f"s={quote(symbol.lower(), safe='')}&f=sd2t2ohlcvn&h&e=csv"
+def query(symbols: Sequence[str]) -> str:
+    """The query for a batch; a whole string, because `h` stands without a value and codes are joined by a bare `+`."""
+    codes = "+".join(quote(symbol.lower(), safe="") for symbol in symbols)
+    return f"s={codes}&f=sd2t2ohlcvn&h&e=csv"
 
 
-def parse(response: Response, symbol: str, fetched_at: datetime) -> Quote:
-    """Read the answer to a request for one symbol.
+def parse(response: Response, symbols: Sequence[str], fetched_at: datetime) -> Outcomes:
+    """Read the answer to a request for `symbols`.
 
-    :raises ProviderError: it is not the quote of `symbol`; nothing else is raised, whatever the bytes.
+    :raises ProviderError: it is no table of these symbols; nothing else is raised, whatever the bytes.
     """
     if response.status == _HTTP_NOT_FOUND:
         raise ProviderError(FailureKind.RETIRED)
@@ -70,10 +79,17 @@ def parse(response: Response, symbol: str, fetched_at: datetime) -> Quote:
     text = response.body.decode("utf-8-sig", errors="replace")
     if not text.lower().startswith("symbol,"):
         raise _refusal(text, fetched_at)
-    row, *others = read_rows(text)
-    if others:
-        raise malformed("more than one row")
-    return read_quote(row, symbol, Stooq.name, fetched_at)
+    rows = read_rows(text)
+    by_symbol = {symbol_of(row): row for row in rows}
+    if len(by_symbol) < len(rows) or not by_symbol.keys() <= {symbol.upper() for symbol in symbols}:
+        raise malformed("rows that were not asked for")
+    return {symbol: _outcome(by_symbol.get(symbol.upper()), symbol, fetched_at) for symbol in symbols}
+
+
+def _outcome(row: Row | None, symbol: str, fetched_at: datetime) -> Quote | ProviderError:
+    if row is None:
+        return malformed("no row")
+    return outcome_of(lambda: read_quote(row, symbol, Stooq.name, fetched_at))
 
 
 def _refusal(text: str, now: datetime) -> ProviderError:

@@ -6,9 +6,10 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ import stock_contract
 from service_kit.deadline import Deadline
 from stock_contract import Quote, load_quote
 from stock_service.fetch import Fetcher
-from stock_service.providers.base import FailureKind, ProviderError
+from stock_service.providers.base import FailureKind, Outcomes, ProviderError, outcome_of
 
 Script = Callable[[socket.socket, threading.Event], None]
 """Answers one request on the socket; the event is set when the test is over."""
@@ -45,13 +46,23 @@ class FakeProvider:
 
     name: str
     outcome: Quote | FailureKind | ProviderError | Callable[[str, Deadline], Quote]
-    not_found_is_final: bool = True
+    covers: Callable[[str], bool] = lambda _: True
+    batch: int = 1
     asked: list[str] = field(default_factory=list)
+    requests: list[tuple[str, ...]] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
 
-    def fetch(self, symbol: str, deadline: Deadline) -> Quote:
-        self.asked.append(symbol)
+    def batches(self, symbols: Sequence[str]) -> Sequence[Sequence[str]]:
+        covered = [symbol for symbol in symbols if self.covers(symbol)]
+        return [covered[start : start + self.batch] for start in range(0, len(covered), self.batch)]
+
+    def fetch(self, symbols: Sequence[str], deadline: Deadline) -> Outcomes:
+        self.asked.extend(symbols)
+        self.requests.append(tuple(symbols))
         self.shares.append(deadline.remaining())
+        return {symbol: outcome_of(partial(self._one, symbol, deadline)) for symbol in symbols}
+
+    def _one(self, symbol: str, deadline: Deadline) -> Quote:
         if isinstance(self.outcome, FailureKind):
             raise ProviderError(self.outcome)
         if isinstance(self.outcome, ProviderError):

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from service_kit.deadline import Deadline
 from service_kit.request_ids import current_request_id
 from service_kit.time_budget import RPC_DEADLINE
-from stock_contract import ErrorCode, Failure, Quote
+from stock_contract import ErrorCode, Failure, ProviderStatus, Quote, decode_provider_status_reply, decode_reply
 from stock_service.app import ANSWERS, create_app
 from stock_service.settings import load
 
@@ -28,7 +28,10 @@ class SpyLookup:
         self.symbols.append(symbols)
         self.budgets.append(deadline.remaining())
         self.request_ids.append(current_request_id())
-        return (self.result,)
+        return (self.result,) * len(symbols)
+
+    def status(self) -> tuple[ProviderStatus, ...]:
+        return (ProviderStatus("stooq", enabled=True),)
 
 
 @pytest.fixture
@@ -51,6 +54,49 @@ def test_a_quote_is_answered_as_the_contract_writes_it(
     assert (answer.status_code, answer.content_type) == (200, "application/json")
     assert answer.get_json() == json.loads(golden("quote.json"))
     assert lookup.symbols == [("aapl.us",)]
+
+
+def test_a_batch_is_answered_as_the_contracts_reply(client: FlaskClient, lookup: SpyLookup, quote: Quote) -> None:
+    answer = client.get("/api/v1/quotes?symbols=aapl.us,^spx")
+
+    assert (answer.status_code, answer.content_type) == (200, "application/json")
+    assert [entry["quote"]["symbol"] for entry in answer.get_json()["results"]] == ["AAPL.US", "AAPL.US"]
+    assert decode_reply(answer.data).results == (quote, quote)
+    assert lookup.symbols == [["aapl.us", "^spx"]]
+
+
+def test_a_failure_in_a_batch_stands_in_its_place(client: FlaskClient, lookup: SpyLookup) -> None:
+    lookup.result = Failure(ErrorCode.UPSTREAM_QUOTA, 60)
+
+    answer = client.get("/api/v1/quotes?symbols=a")
+
+    assert answer.status_code == 200
+    assert answer.get_json()["results"] == [{"failure": {"code": "upstream_quota", "retry_after": 60}}]
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?symbols=", "?symbols=a,", "?symbols=a,b%20c", "?symbols=" + ",".join(["a"] * 51), "?symbol=a"]
+)
+def test_a_batch_without_codes_or_with_invalid_or_too_many_is_a_bad_request(
+    client: FlaskClient, lookup: SpyLookup, query: str
+) -> None:
+    answer = client.get(f"/api/v1/quotes{query}")
+
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "bad_request")
+    assert lookup.symbols == []
+
+
+def test_a_batch_may_have_fifty_codes(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/quotes?symbols=" + ",".join(["a"] * 50))
+
+    assert len(answer.get_json()["results"]) == 50
+
+
+def test_the_state_of_the_providers_is_answered_as_the_contracts_reply(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/providers")
+
+    assert (answer.status_code, answer.content_type) == (200, "application/json")
+    assert decode_provider_status_reply(answer.data).providers == (ProviderStatus("stooq", enabled=True),)
 
 
 def test_there_is_an_answer_for_every_error_code() -> None:
@@ -131,10 +177,11 @@ def test_another_request_id_is_replaced(client: FlaskClient, lookup: SpyLookup, 
 
 
 def test_a_defect_is_a_problem_document_without_inner_details() -> None:
-    def broken(_symbols: Sequence[str], _deadline: Deadline) -> tuple[Quote | Failure, ...]:
-        raise AttributeError("an inner detail")
+    class Broken(SpyLookup):
+        def __call__(self, symbols: Sequence[str], deadline: Deadline) -> tuple[Quote | Failure, ...]:
+            raise AttributeError("an inner detail")
 
-    answer = create_app(lookup=broken).test_client().get("/api/v1/stock?stock_code=a")
+    answer = create_app(lookup=Broken()).test_client().get("/api/v1/stock?stock_code=a")
 
     assert (answer.status_code, answer.content_type) == (500, "application/problem+json")
     assert "inner detail" not in answer.text

@@ -38,7 +38,10 @@ def test_wrong_settings_end_a_start_with_one_message(command: tuple[str, ...], c
     assert ended.returncode == 2
     assert ended.stderr.splitlines() == [
         "Wrong settings:",
-        "  QUOTE_PROVIDERS must be a list, separated by commas and without repeats, of: stooq, recorded",
+        (
+            "  QUOTE_PROVIDERS must be a list, separated by commas and without repeats, of: "
+            "stooq, yahoo, cboe, twelvedata, recorded"
+        ),
         "  WORKER_THREADS must be from 1 to 256",
     ]
 

@@ -7,7 +7,6 @@ import pytest
 
 from service_kit.deadline import Deadline
 from stock_contract import dump_quote, is_valid_symbol, load_quote
-from stock_service.providers.base import FailureKind, ProviderError
 from stock_service.providers.recorded import Recorded
 
 
@@ -21,7 +20,7 @@ def test_every_row_is_a_valid_quote_of_the_past(deadline: Deadline) -> None:
 
     assert {"AAPL.US", "BRK-B.US", "SPY.US", "COIN.US", "^SPX", "OTP.HU", "ACU.US", "PKN"} <= set(recorded.symbols)
     for symbol in recorded.symbols:
-        quote = recorded.fetch(symbol, deadline)
+        quote = recorded.fetch([symbol], deadline)[symbol]
         assert is_valid_symbol(symbol)
         assert load_quote(dump_quote(quote)) == quote
         assert quote.symbol == symbol
@@ -31,7 +30,7 @@ def test_every_row_is_a_valid_quote_of_the_past(deadline: Deadline) -> None:
 
 
 def test_the_source_and_the_time_of_the_recording_are_told(deadline: Deadline) -> None:
-    quote = Recorded().fetch("aapl.us", deadline)
+    quote = Recorded().fetch(["aapl.us"], deadline)["aapl.us"]
 
     assert (quote.symbol, quote.name, quote.close) == ("AAPL.US", "APPLE INC", Decimal("249.94"))
     assert quote.source == "recorded"
@@ -39,10 +38,8 @@ def test_the_source_and_the_time_of_the_recording_are_told(deadline: Deadline) -
     assert (datetime.now(UTC) - quote.fetched_at).total_seconds() < 5
 
 
-def test_another_symbol_is_a_miss_that_is_not_final(deadline: Deadline) -> None:
+def test_other_symbols_are_not_covered() -> None:
     recorded = Recorded()
-    with pytest.raises(ProviderError) as caught:
-        recorded.fetch("nosuch.us", deadline)
 
-    assert caught.value.kind is FailureKind.NOT_FOUND
-    assert not recorded.not_found_is_final
+    assert recorded.batches(["NOSUCH.US", "aapl.us", "^SPX"]) == [["aapl.us", "^SPX"]]
+    assert recorded.batches(["NOSUCH.US"]) == []

@@ -11,9 +11,13 @@ from stock_service.settings import load, load_or_exit
 def test_defaults() -> None:
     settings = load({})
 
-    assert settings.quote_providers == ("stooq",)
+    assert settings.quote_providers == ("stooq", "yahoo", "cboe")
     assert settings.stooq_url == "https://stooq.com/q/l/"
-    assert settings.user_agent == "stock-quotes/0.1 (+internal)"
+    assert settings.yahoo_url == "https://query1.finance.yahoo.com/v8/finance/chart/"
+    assert settings.cboe_url == "https://cdn.cboe.com/api/global/delayed_quotes/quotes/"
+    assert (settings.twelvedata_url, settings.twelvedata_api_key) == ("https://api.twelvedata.com/", "")
+    assert settings.user_agent == "Mozilla/5.0 (compatible; stock-quotes/0.1; +internal)"
+    assert (settings.quote_ttl, settings.quote_max_stale, settings.cache_url) == (60, 3600, "")
     assert settings.rabbitmq_url == "amqp://guest:guest@localhost:5672/%2F"
     assert (settings.worker_threads, settings.worker_heartbeat_file) == (8, None)
     assert (settings.bind_host, settings.port) == ("127.0.0.1", 5001)
@@ -25,7 +29,13 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         {
             "QUOTE_PROVIDERS": "recorded, stooq",
             "STOOQ_URL": "http://127.0.0.1:8000/q",
+            "YAHOO_URL": "http://127.0.0.1:8000/y/",
+            "CBOE_URL": "http://127.0.0.1:8000/c/",
+            "TWELVEDATA_URL": "http://127.0.0.1:8000/t/",
             "USER_AGENT": "us/1",
+            "QUOTE_TTL": "5",
+            "QUOTE_MAX_STALE": "0",
+            "CACHE_URL": "redis://cache:6379/1",
             "RABBITMQ_URL": "amqps://broker/v",
             "WORKER_THREADS": "256",
             "WORKER_HEARTBEAT_FILE": str(tmp_path / "alive"),
@@ -38,6 +48,7 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
 
     assert settings.quote_providers == ("recorded", "stooq")
     assert (settings.worker_threads, settings.worker_heartbeat_file) == (256, tmp_path / "alive")
+    assert (settings.quote_ttl, settings.quote_max_stale, settings.cache_url) == (5, 0, "redis://cache:6379/1")
     assert (settings.port, settings.logs_as_json) == (8080, False)
 
 
@@ -46,6 +57,9 @@ def test_one_message_lists_every_wrong_setting_and_no_value() -> None:
         "QUOTE_PROVIDERS": "stooq,bloomberg",
         "STOOQ_URL": "ftp://secret",
         "USER_AGENT": "a\r\nX-Evil: secret",
+        "QUOTE_TTL": "0",
+        "QUOTE_MAX_STALE": "86401",
+        "CACHE_URL": "http://secret",
         "RABBITMQ_URL": "http://user:secret@host",
         "WORKER_THREADS": "257",
         "PORT": "secret",
@@ -69,3 +83,41 @@ def test_a_process_with_wrong_settings_ends_with_the_message(
 
     assert caught.value.code == 2
     assert "WORKER_THREADS must be a whole number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("named", "chain"),
+    [
+        ("stooq,yahoo", ("stooq", "yahoo", "twelvedata")),
+        ("stooq,twelvedata,yahoo", ("stooq", "twelvedata", "yahoo")),
+        ("stooq,recorded", ("stooq", "twelvedata", "recorded")),
+        ("recorded,stooq", ("recorded", "stooq", "twelvedata")),
+        ("twelvedata", ("twelvedata",)),
+    ],
+)
+def test_the_provider_with_a_key_joins_where_it_is_named_or_after_the_live_ones(
+    named: str, chain: tuple[str, ...]
+) -> None:
+    assert load({"QUOTE_PROVIDERS": named, "TWELVEDATA_API_KEY": "k"}).quote_providers == chain
+
+
+def test_without_its_key_it_stays_away() -> None:
+    assert load({"QUOTE_PROVIDERS": "stooq,twelvedata,yahoo"}).quote_providers == ("stooq", "yahoo")
+    with pytest.raises(SettingsError, match="TWELVEDATA_API_KEY is required"):
+        load({"QUOTE_PROVIDERS": "twelvedata"})
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = load(
+        {
+            "TWELVEDATA_API_KEY": "canary",
+            "RABBITMQ_URL": "amqp://u:canary@host/",
+            "CACHE_URL": "redis://:canary@host/",
+        }
+    )
+
+    assert "canary" not in repr(settings)
+
+
+def test_a_base_address_ends_in_a_slash() -> None:
+    assert load({"YAHOO_URL": "http://127.0.0.1:8000/chart"}).yahoo_url == "http://127.0.0.1:8000/chart/"

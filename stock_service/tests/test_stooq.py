@@ -17,9 +17,16 @@ HEADER = "Symbol,Date,Time,Open,High,Low,Close,Volume,Name\r\n"
 ROW = ["AAPL.US", "2021-11-12", "22:00:10", "148.43", "150.4", "147.48", "149.99", "63804008", "APPLE"]
 
 
+def parse_one(response: Response, symbol: str, now: datetime) -> Quote:
+    outcome = parse(response, [symbol], now)[symbol]
+    if isinstance(outcome, ProviderError):
+        raise outcome
+    return outcome
+
+
 def parse_text(text: str | bytes, symbol: str = "aapl.us", status: int = 200) -> Quote:
     body = text.encode() if isinstance(text, str) else text
-    return parse(Response(status, body), symbol, NOW)
+    return parse_one(Response(status, body), symbol, NOW)
 
 
 def parse_row(**changes: str) -> Quote:
@@ -90,9 +97,9 @@ def test_the_daily_limit_lasts_until_midnight_in_warsaw(samples: Path) -> None:
 def test_the_limit_is_counted_in_real_hours_when_clocks_change() -> None:
     body = Response(200, b"Exceeded the daily hits limit!\n")
     with pytest.raises(ProviderError) as spring:
-        parse(body, "aapl.us", datetime(2026, 3, 28, 23, 30, tzinfo=UTC))  # 00:30 on the day of 23 hours
+        parse_one(body, "aapl.us", datetime(2026, 3, 28, 23, 30, tzinfo=UTC))  # 00:30 on the day of 23 hours
     with pytest.raises(ProviderError) as autumn:
-        parse(body, "aapl.us", datetime(2026, 10, 25, 1, 30, tzinfo=WARSAW))  # on the day of 25 hours
+        parse_one(body, "aapl.us", datetime(2026, 10, 25, 1, 30, tzinfo=WARSAW))  # on the day of 25 hours
 
     assert spring.value.retry_after == 22 * 3600 + 1800
     assert autumn.value.retry_after == 23 * 3600 + 1800
@@ -100,7 +107,7 @@ def test_the_limit_is_counted_in_real_hours_when_clocks_change() -> None:
 
 def test_the_limit_is_told_as_a_day_at_most() -> None:
     with pytest.raises(ProviderError) as caught:
-        parse(Response(200, b"Exceeded the daily hits limit"), "aapl.us", datetime(2026, 10, 24, 22, tzinfo=UTC))
+        parse_one(Response(200, b"Exceeded the daily hits limit"), "aapl.us", datetime(2026, 10, 24, 22, tzinfo=UTC))
 
     assert caught.value.retry_after == 24 * 3600, "there are 25 hours until midnight, but the contract takes no more"
 
@@ -132,7 +139,7 @@ def test_another_status_is_a_failure_even_with_a_good_row(status: int, kind: Fai
 )
 def test_retry_after_of_a_429_is_kept_within_a_day(text: str, seconds: int | None) -> None:
     with pytest.raises(ProviderError) as caught:
-        parse(Response(429, b"", {"retry-after": text}), "aapl.us", NOW)
+        parse_one(Response(429, b"", {"retry-after": text}), "aapl.us", NOW)
     assert caught.value.retry_after == seconds
 
 
@@ -219,20 +226,59 @@ def test_what_an_unknown_answer_says_is_kept_short_and_printable_for_the_log() -
 
 
 def test_the_code_is_sent_in_lower_case_and_escaped() -> None:
-    assert query("BRK-B.US") == "s=brk-b.us&f=sd2t2ohlcvn&h&e=csv"
-    assert query("^SPX") == "s=%5Espx&f=sd2t2ohlcvn&h&e=csv"
-    assert query("EURUSD=X") == "s=eurusd%3Dx&f=sd2t2ohlcvn&h&e=csv"
+    assert query(["BRK-B.US"]) == "s=brk-b.us&f=sd2t2ohlcvn&h&e=csv"
+    assert query(["^SPX"]) == "s=%5Espx&f=sd2t2ohlcvn&h&e=csv"
+    assert query(["EURUSD=X"]) == "s=eurusd%3Dx&f=sd2t2ohlcvn&h&e=csv"
+
+
+def test_several_codes_are_joined_by_a_bare_plus() -> None:
+    assert query(["AAPL.US", "^SPX"]) == "s=aapl.us+%5Espx&f=sd2t2ohlcvn&h&e=csv"
+
+
+def test_a_batch_is_read_row_by_row(samples: Path) -> None:
+    body = (samples / "stooq/batch_mixed.csv").read_bytes()
+
+    outcomes = parse(Response(200, body), ["MSFT.US", "AAPL.US", "NOSUCH.US", "PART.US", "GONE.US"], NOW)
+
+    kinds = {symbol: getattr(outcome, "kind", None) for symbol, outcome in outcomes.items()}
+    assert kinds == {
+        "MSFT.US": None,
+        "AAPL.US": None,
+        "NOSUCH.US": FailureKind.NOT_FOUND,
+        "PART.US": FailureKind.MALFORMED,
+        "GONE.US": FailureKind.MALFORMED,
+    }
+    assert getattr(outcomes["AAPL.US"], "close", None) == Decimal("149.99")
+
+
+@pytest.mark.parametrize("asked", [["AAPL.US", "MSFT.US"], ["AAPL.US"]])
+def test_rows_that_were_not_asked_for_spoil_the_answer(samples: Path, asked: list[str]) -> None:
+    with pytest.raises(ProviderError, match="not asked for"):
+        parse(Response(200, (samples / "stooq/batch_mixed.csv").read_bytes()), asked, NOW)
+
+
+def test_fifty_codes_go_into_a_request() -> None:
+    symbols = [f"S{number}" for number in range(120)]
+
+    batches = Stooq("http://x/", no_network).batches(symbols)
+
+    assert [len(batch) for batch in batches] == [50, 50, 20]
+    assert [symbol for batch in batches for symbol in batch] == symbols
+
+
+def no_network(*_: object, **__: object) -> Response:
+    raise AssertionError("asked")
 
 
 def test_fetch_asks_the_address_once_and_passes_the_deadline_on(quote: Quote) -> None:
     asked = []
 
-    def http(url: str, params: str, deadline: Deadline, max_bytes: int = 0) -> Response:
+    def http(url: str, params: str, deadline: Deadline) -> Response:
         asked.append((url, params, deadline))
         return Response(200, (HEADER + ",".join(ROW)).encode())
 
     deadline = Deadline.after(1)
-    found = Stooq("https://example.test/q/l/", http).fetch("aapl.US", deadline)
+    found = Stooq("https://example.test/q/l/", http).fetch(["AAPL.US"], deadline)["AAPL.US"]
 
     assert asked == [("https://example.test/q/l/", "s=aapl.us&f=sd2t2ohlcvn&h&e=csv", deadline)]
     assert found.close == quote.close

@@ -1,0 +1,69 @@
+"""The connection to Redis: short time-outs, and after a failure it is left alone for a while."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+_log = logging.getLogger(__name__)
+
+_TIMEOUT: Final = 0.3
+"""Seconds, for connecting and for each answer: a cache that is slower than that is none."""
+_AWAY: Final = 5.0
+"""Seconds after a failure until it is tried again."""
+_RETRIES: Final = 1
+"""One, because a kept connection may have been closed by the other side."""
+
+
+class RedisLink:
+    """Runs commands in one round trip; shared by all threads."""
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = redis.Redis.from_url(
+            url,
+            socket_connect_timeout=_TIMEOUT,
+            socket_timeout=_TIMEOUT,
+            retry=Retry(NoBackoff(), _RETRIES),
+        )
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._away_until: float | None = None
+
+    def run(self, commands: Callable[[Any], None]) -> list[Any] | None:
+        """The answers to what `commands` puts into a pipeline; None when Redis is away. It never raises for that."""
+        if self._is_left_alone():
+            return None
+        pipe = self._client.pipeline(transaction=False)
+        try:
+            commands(pipe)
+            answers: list[Any] = pipe.execute()
+        except redis.RedisError as error:
+            self._lost(error)
+            return None
+        self._reached()
+        return answers
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _is_left_alone(self) -> bool:
+        with self._lock:
+            return self._away_until is not None and self._clock() < self._away_until
+
+    def _lost(self, error: redis.RedisError) -> None:
+        with self._lock:
+            was_there = self._away_until is None
+            self._away_until = self._clock() + _AWAY
+        if was_there:  # only the name: the text may hold the address, and the address a password
+            _log.warning("cache.shared_lost", extra={"reason": type(error).__name__})
+
+    def _reached(self) -> None:
+        with self._lock:
+            was_away, self._away_until = self._away_until is not None, None
+        if was_away:
+            _log.info("cache.shared_back")
