@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from datetime import timedelta
+from typing import Final, Protocol
 
 from service_kit.deadline import Deadline
 from service_kit.time_budget import UPSTREAM_TOTAL
@@ -13,6 +14,9 @@ from stock_service.fetch import Fetcher
 from stock_service.flights import SingleFlight
 from stock_service.providers import FACTORIES
 from stock_service.settings import Settings
+
+
+_DEFAULT_LIFETIMES: Final = Lifetimes()
 
 
 class Lookup(Protocol):
@@ -28,9 +32,10 @@ class Lookup(Protocol):
 class QuoteLookup:
     """Looks up symbols in the cache, then in the chain of providers. A `Lookup`."""
 
-    def __init__(self, chain: ProviderChain, cache: Cache) -> None:
+    def __init__(self, chain: ProviderChain, cache: Cache, lifetimes: Lifetimes = _DEFAULT_LIFETIMES) -> None:
         self._chain = chain
         self._cache = cache
+        self._fresh_for = timedelta(seconds=lifetimes.fresh)
         self._flights = SingleFlight()
 
     def __call__(self, symbols: Sequence[str], deadline: Deadline) -> tuple[Quote | Failure, ...]:
@@ -50,7 +55,17 @@ class QuoteLookup:
         return chosen + tuple(ProviderStatus(name, enabled=False) for name in FACTORIES if name not in names)
 
     def _load(self, symbols: Sequence[str], deadline: Deadline) -> Results:
-        return self._cache.load(symbols, deadline, self._chain.find)
+        return self._cache.load(symbols, deadline, self._find)
+
+    def _find(self, symbols: Sequence[str], deadline: Deadline) -> Results:
+        found = self._chain.find(symbols, deadline)
+        return {symbol: self._dated(result) for symbol, result in found.items()}
+
+    def _dated(self, result: Quote | Failure) -> Quote | Failure:
+        """A live quote says until when it is given again; a recorded one is looked for elsewhere every time."""
+        if isinstance(result, Failure) or not is_live(result):
+            return result
+        return replace(result, fresh_until=result.fetched_at + self._fresh_for)
 
 
 def _best(result: Quote | Failure, kept: Entry | None) -> Quote | Failure:
@@ -64,11 +79,11 @@ def _best(result: Quote | Failure, kept: Entry | None) -> Quote | Failure:
 def build_lookup(settings: Settings) -> QuoteLookup:
     """Wire the chain and the cache that the settings ask for. It starts no thread and opens no connection yet."""
     providers = [FACTORIES[name](settings, Fetcher(settings.user_agent).fetch) for name in settings.quote_providers]
-    return QuoteLookup(ProviderChain(providers), _build_cache(settings))
-
-
-def _build_cache(settings: Settings) -> Cache:
     lifetimes = Lifetimes(fresh=settings.quote_ttl, stale=settings.quote_max_stale)
+    return QuoteLookup(ProviderChain(providers), _build_cache(settings, lifetimes), lifetimes)
+
+
+def _build_cache(settings: Settings, lifetimes: Lifetimes) -> Cache:
     memory = MemoryCache(lifetimes)
     if not settings.cache_url:
         return memory
