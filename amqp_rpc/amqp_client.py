@@ -21,6 +21,7 @@ ReplyPath = Literal["direct", "queue"]
 _DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
 _TRANSIENT: Final = pika.DeliveryMode.Transient.value
 _ASK_EVERY: Final = 1.0
+_LOOK_AGAIN_AFTER: Final = 0.25
 _ANSWER_WITHIN: Final = 2.0
 """Seconds for the broker to count consumers; after that the connection is dead, long before a heartbeat says so."""
 
@@ -73,8 +74,7 @@ class AmqpClientTransport:
         budget_ms = int(call.deadline.remaining() * 1000)
         if budget_ms <= 0:
             return  # its caller is gone already
-        if not self._watching:
-            self._watch(asked_at=call.created_at)
+        self._look_before(call)
         channel.basic_publish("", self._queue, call.body, self._properties(call, budget_ms), mandatory=True)
 
     def drop(self, call: Call) -> None:
@@ -93,6 +93,7 @@ class AmqpClientTransport:
         self._channel = channel
         channel.add_on_close_callback(self._on_channel_closed)
         channel.add_on_return_callback(self._on_return)
+        channel.add_on_cancel_callback(lambda _: self._link.abort("rpc.consumer_cancelled"))
         if self._reply_path == "direct":
             self._consume_replies(channel, _DIRECT_REPLY_TO)
         else:
@@ -107,7 +108,6 @@ class AmqpClientTransport:
 
     def _on_consuming(self, _frame: object) -> None:
         self._ready = True
-        self._link.settled()
         self._listener.on_connected()
 
     def _on_reply(self, _channel: Channel, _method: object, properties: pika.BasicProperties, body: bytes) -> None:
@@ -130,10 +130,17 @@ class AmqpClientTransport:
 
     # Watching who serves the queue, only while somebody wants to know.
 
-    def _watch(self, asked_at: float) -> None:
-        self._watching = True
-        self._ask(asked_at)
-        self._link.run_later(_ASK_EVERY, self._tick)
+    def _look_before(self, call: Call) -> None:
+        """Ask just before a call is sent, unless that was done a moment ago.
+
+        Of a call that was sent after the last consumer left it is certain that nobody has taken it; the fewer calls
+        fall between the last look and the leaving, the more can be told at the end of the grace.
+        """
+        if call.created_at - self._watcher.last_asked_at > _LOOK_AGAIN_AFTER:
+            self._ask(call.created_at)
+        if not self._watching:
+            self._watching = True
+            self._link.run_later(_ASK_EVERY, self._tick)
 
     def _tick(self) -> None:
         if not self._listener.wants_to_see_queue():

@@ -3,7 +3,9 @@
 import collections
 import logging
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Generic, Protocol, TypeVar
 
 import pika
@@ -13,6 +15,9 @@ from amqp_rpc.backoff import Backoff
 from amqp_rpc.corked_connection import CorkedConnection
 
 _log = logging.getLogger(__name__)
+
+_STABLE_AFTER: Final = 10.0
+"""Seconds after which a connection counts as a good one."""
 
 _CLOSE_TIMEOUT: Final = 1.0
 """Seconds for the closing handshake; then the connection is dropped."""
@@ -52,11 +57,14 @@ class AmqpConnection(Generic[Item]):
         self._outbox: collections.deque[Item] = collections.deque()
         self._wake_pending = False
         self._backoff = Backoff()
+        self._opened_at = float("inf")
         self._closing = False
         self._ended = False
         self._thread = threading.Thread(target=self._run, name=f"amqp-{role}", daemon=True)
 
     def start(self) -> None:
+        """:raises OSError: the process has no file descriptor left."""
+        self._loop.activate_poller()
         self._loop.add_callback_threadsafe(self._connect)
         self._thread.start()
 
@@ -80,14 +88,6 @@ class AmqpConnection(Generic[Item]):
         if self._connection is not None and not self._connection.is_closed:
             self._connection.abort(ConnectionAbortedError(event))
 
-    def settled(self) -> None:
-        """The session works: the next loss starts the backoff anew; only from the I/O thread.
-
-        An open connection is not enough: a broker that accepts it and then closes the channel would otherwise be
-        asked again without pause.
-        """
-        self._backoff.reset()
-
     def close(self) -> None:
         """Send what is waiting, close, and end the thread; from any other thread, safe to repeat."""
         if self._thread.is_alive():
@@ -97,17 +97,24 @@ class AmqpConnection(Generic[Item]):
     # From here on everything runs on the I/O thread.
 
     def _run(self) -> None:
+        # Turn by turn, not by the loop's own `start`: an exception that leaves that one closes its poller, and where
+        # no file descriptor is left for a new poller it can never be started again.
         while not self._ended:
             try:
-                self._loop.start()
-            except Exception:  # noqa: BLE001  a defect in a callback must not end the only thread that serves every call
-                _log.exception("rpc.io_failed", extra=self._where())
-                self.abort("rpc.io_failed")
+                self._loop.poll()
+                self._loop.process_timeouts()
+            except Exception as error:  # noqa: BLE001  no defect may end the only thread that serves every call
+                self._recover(error)
+        self._loop.deactivate_poller()
         self._loop.close()
 
-    def _end(self) -> None:
-        self._ended = True
-        self._loop.stop()
+    def _recover(self, error: Exception) -> None:
+        if self._closing:  # pika stumbles when it is closed in the middle of a handshake
+            _log.debug("rpc.io_failed", exc_info=error, extra=self._where())
+        else:
+            _log.error("rpc.io_failed", exc_info=error, extra=self._where())
+        with suppress(Exception):  # what is broken may break once more while it is dropped
+            self.abort("rpc.io_failed")
 
     def _connect(self) -> None:
         if self._closing:
@@ -122,6 +129,7 @@ class AmqpConnection(Generic[Item]):
 
     def _on_open(self, connection: CorkedConnection) -> None:
         _log.info("rpc.connected", extra=self._where())
+        self._opened_at = time.monotonic()
         self._session.opened(connection)
 
     def _on_open_error(self, _connection: CorkedConnection, error: BaseException) -> None:
@@ -132,11 +140,19 @@ class AmqpConnection(Generic[Item]):
 
     def _after_failure(self, event: str, error: BaseException) -> None:
         self._connection = None
+        if self._closing:
+            self._ended = True
+        else:
+            self._connect_later(event, error)
         self._session.lost()
         self._drop_outbox()
-        if self._closing:
-            self._end()
-            return
+
+    def _connect_later(self, event: str, error: BaseException) -> None:
+        # Being connected is not enough to start the backoff anew: a broker that accepts a connection and then closes
+        # it for something that we do would be asked again without pause.
+        if time.monotonic() - self._opened_at > _STABLE_AFTER:
+            self._backoff.reset()
+        self._opened_at = float("inf")
         delay = self._backoff.next_delay()
         _log.warning(event, extra={**self._where(), "error": _describe(error), "retry_in": round(delay, 2)})
         self._loop.call_later(delay, self._connect)
@@ -149,7 +165,14 @@ class AmqpConnection(Generic[Item]):
             return
         with connection.corked():
             while self._outbox and connection.is_open:
-                self._session.send(self._outbox.popleft())
+                self._send(self._outbox.popleft())
+
+    def _send(self, item: Item) -> None:
+        try:
+            self._session.send(item)
+        except Exception:  # noqa: BLE001  one item that cannot be sent must not cost the others their connection
+            _log.exception("rpc.send_failed", extra=self._where())
+            self._session.drop(item)
 
     def _drop_outbox(self) -> None:
         while self._outbox:
@@ -161,7 +184,7 @@ class AmqpConnection(Generic[Item]):
         self._closing = True
         connection = self._connection
         if connection is None:
-            self._end()
+            self._ended = True
             return
         self._flush()
         if not (connection.is_closing or connection.is_closed):
@@ -178,4 +201,5 @@ class AmqpConnection(Generic[Item]):
 
 def _describe(error: BaseException) -> str:
     """The error's type and text. pika's texts hold addresses and reply codes, never credentials."""
-    return f"{type(error).__name__}: {error}"[:300]
+    causes = getattr(error, "exceptions", None)  # of every address that was tried; the last tells most
+    return repr(causes[-1] if causes else error)[:300]

@@ -95,7 +95,7 @@ class AmqpServerTransport:
             self.drop(finished)
             return
         reply, reply_to = finished.reply, finished.delivery.reply_to
-        if reply is not None and reply_to is not None:
+        if reply is not None and isinstance(reply_to, str):
             # Never mandatory: for direct reply-to brokers up to 4.1 return every such reply, later ones none.
             token.channel.basic_publish("", reply_to, reply.body, _reply_properties(reply))
         token.channel.basic_ack(token.tag)
@@ -118,15 +118,14 @@ class AmqpServerTransport:
 
     def _on_consuming(self, _frame: object) -> None:
         _log.info("rpc.consuming", extra={"queue": self._queue, "prefetch": self._prefetch})
-        self._link.settled()
         if not self._ticking:
             self._tick()
 
     def _tick(self) -> None:
         self._ticking = self._consumer_tag is not None
         if self._ticking:
+            self._link.run_later(_TICK, self._tick)  # first: a sign of life that fails must not be the last one
             self._on_alive()
-            self._link.run_later(_TICK, self._tick)
 
     def _on_message(
         self, channel: Channel, method: Basic.Deliver, properties: pika.BasicProperties, body: bytes

@@ -151,12 +151,9 @@ class RpcClient:
         presence.observed(queue, time.monotonic())
         if presence.deserted is not was_deserted:
             _log.warning("rpc.queue_deserted" if presence.deserted else "rpc.queue_served")
-        if presence.deserted:
-            # Only what still waits in the queue, which is what was sent last: an older call may be in the hands of a
-            # worker that is draining, and be answered yet.
-            self._pending.end_newest(
-                queue.waiting, presence.seen_served, lambda: NoServerError("the queue has no consumer")
-            )
+        if presence.deserted and presence.absent_since is not None:
+            # An older call may be in the hands of a worker that is draining, and be answered yet.
+            self._pending.end_since(presence.absent_since, lambda: NoServerError("the queue has no consumer"))
 
     def wants_to_see_queue(self) -> bool:
         return len(self._pending) > 0 or self._presence.worth_watching(time.monotonic())

@@ -1,7 +1,7 @@
 """The one file that reaches below pika's public interface: many frames in one socket write, and a hard abort.
 
 pika hands each frame (method, header, body) to the transport by itself, and each costs a `send`. Holding the frames
-of everything that is ready back and writing them once more than doubles the calls per second (docs/performance.md).
+of everything that is ready back and writing them once more than doubles the calls per second.
 `_adapter_emit_data` is what pika's own adapters override; `tests/unit/test_corked_connection.py` fails when a new
 pika no longer has it.
 """

@@ -32,8 +32,7 @@ class InMemoryQueue:
 
     def state(self, asked_at: float) -> QueueState:
         with self.lock:
-            waiting = sum(not message.call.deadline.expired for message in self._ready)
-            return QueueState(asked_at, len(self._servers), waiting)
+            return QueueState(asked_at, len(self._servers))
 
     def add(self, server: "InMemoryServerTransport") -> None:
         with self.lock:
@@ -92,9 +91,9 @@ class InMemoryClientTransport:
         if not self._up:
             self._listener.on_dropped(call.correlation_id)
             return
+        self._listener.on_queue_seen(self._queue.state(call.created_at))
         if not self._watching:
             self._watching = True
-            self._listener.on_queue_seen(self._queue.state(call.created_at))
             threading.Thread(target=self._watch, name="in-memory-watch", daemon=True).start()
         if not call.deadline.expired and not self._queue.put(_Message(call, self)):
             self._listener.on_returned(call.correlation_id)

@@ -41,8 +41,6 @@ class QueueState:
     asked_at: float
     """On the monotonic clock."""
     consumers: int
-    waiting: int
-    """Messages that no consumer has taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +49,8 @@ class Delivery:
 
     token: object
     """The transport's own handle for answering and acknowledging."""
-    correlation_id: str | None
-    reply_to: str | None
+    correlation_id: object
+    reply_to: object
     body: bytes
     headers: Mapping[str, object]
     redelivered: bool

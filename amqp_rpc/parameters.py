@@ -9,14 +9,18 @@ _HANDSHAKE_TIMEOUT: Final = 3.0
 _TCP_USER_TIMEOUT_MS: Final = 5_000
 
 
-def connection_parameters(url: str, *, name: str, heartbeat: int) -> pika.URLParameters:
+def connection_parameters(
+    url: str, *, name: str, heartbeat: int, blocked_timeout: float | None = None
+) -> pika.URLParameters:
     """Parameters for `url` (`amqp://` or `amqps://`); `name` shows in the broker's list of connections.
 
     :param heartbeat: seconds; a silent peer is noticed after at most this and 5 s more.
+    :param blocked_timeout: seconds for which the broker may block this connection; None for ever.
     :raises ValueError: the URL is not one.
     """
     parameters = pika.URLParameters(url)
     parameters.heartbeat = heartbeat
+    parameters.blocked_connection_timeout = blocked_timeout
     parameters.connection_attempts = 1  # AmqpConnection repeats, with jitter and for ever
     parameters.socket_timeout = _CONNECT_TIMEOUT
     parameters.stack_timeout = _HANDSHAKE_TIMEOUT

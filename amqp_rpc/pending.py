@@ -52,17 +52,18 @@ class PendingCalls:
 
     def take(self, correlation_id: str) -> PendingCall | None:
         """Take the call out; None when another has taken it, or there never was one."""
-        return self._calls.pop(correlation_id, None)
+        with self._lock:
+            return self._calls.pop(correlation_id, None)
 
     def end_all(self, error: Callable[[], RpcError]) -> None:
         """End every call, each with an error of its own (a raised one keeps a traceback)."""
-        self.end_newest(len(self._calls), float("-inf"), error)
+        self.end_since(float("-inf"), error)
 
-    def end_newest(self, count: int, since: float, error: Callable[[], RpcError]) -> None:
-        """End the `count` newest of the calls that were made since then, each with an error of its own."""
+    def end_since(self, moment: float, error: Callable[[], RpcError]) -> None:
+        """End the calls that were made since then, each with an error of its own."""
         with self._lock:
-            recent = [call for call in self._calls.values() if call.created_at >= since]
-        recent.sort(key=lambda call: call.created_at, reverse=True)
-        for call in recent[:count]:
-            if self.take(call.correlation_id):
-                call.end(error())
+            chosen = [call for call in self._calls.values() if call.created_at >= moment]
+            for call in chosen:
+                del self._calls[call.correlation_id]
+        for call in chosen:
+            call.end(error())

@@ -19,7 +19,6 @@ class ServerPresence:
     def __init__(self, grace: float) -> None:
         self._grace = grace
         self._absent_since: float | None = None
-        self._seen_served = float("-inf")
         self._deserted = False
         self._last_call = float("-inf")
 
@@ -28,9 +27,9 @@ class ServerPresence:
         return self._deserted
 
     @property
-    def seen_served(self) -> float:
-        """When the queue was last seen with a consumer: what was sent after that may never have been taken."""
-        return self._seen_served
+    def absent_since(self) -> float | None:
+        """When the queue was first seen without a consumer; None while it has one, or nobody has looked."""
+        return self._absent_since
 
     def called(self, now: float) -> None:
         """A call is about to be published."""
@@ -39,7 +38,6 @@ class ServerPresence:
     def observed(self, queue: QueueState, now: float) -> None:
         """The broker has counted consumers."""
         if queue.consumers > 0:
-            self._seen_served = queue.asked_at
             self.forget()
             return
         if self._absent_since is None:

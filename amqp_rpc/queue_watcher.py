@@ -1,4 +1,4 @@
-"""Looking at a queue: how many consumers it has and how many messages wait, by a passive declare."""
+"""Counting the consumers of a queue, by a passive declare."""
 
 import logging
 from collections.abc import Callable
@@ -6,7 +6,6 @@ from typing import Final
 
 from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
-from pika.spec import Queue
 
 from amqp_rpc.corked_connection import CorkedConnection
 from amqp_rpc.messages import QueueState
@@ -28,6 +27,7 @@ class QueueWatcher:
         self._channel: Channel | None = None
         self._asked_at: float | None = None
         self._refused = False
+        self.last_asked_at = float("-inf")
 
     def waiting_since(self, now: float) -> float:
         """Seconds since the question that is still open; 0 when none is."""
@@ -37,12 +37,13 @@ class QueueWatcher:
         """The connection is gone, and the open question with it."""
         self._channel = None
         self._asked_at = None
+        self._refused = False
 
     def ask(self, connection: CorkedConnection, now: float) -> None:
         """Ask, unless a question is open."""
         if self._asked_at is not None or self._refused or not connection.is_open:
             return
-        self._asked_at = now
+        self._asked_at = self.last_asked_at = now
         if self._channel is not None and self._channel.is_open:
             self._declare(self._channel)
         else:
@@ -54,25 +55,23 @@ class QueueWatcher:
         self._declare(channel)
 
     def _declare(self, channel: Channel) -> None:
-        channel.queue_declare(self._queue, passive=True, callback=lambda frame: self._conclude(frame.method))
+        channel.queue_declare(
+            self._queue, passive=True, callback=lambda frame: self._conclude(frame.method.consumer_count)
+        )
 
     def _on_channel_closed(self, channel: Channel, reason: Exception) -> None:
         if channel is not self._channel or not isinstance(reason, ChannelClosedByBroker):
             return  # the connection is going; `forget` follows
         self._channel = None
         if reason.reply_code == _NOT_FOUND:
-            self._conclude(None)
+            self._conclude(0)  # no queue, so no consumer either
         else:
             # Without the right to ask, nobody may be told that nobody serves: calls end at their deadlines instead.
-            self._refused = True
             _log.error("rpc.queue_unseen", extra={"queue": self._queue, "code": reason.reply_code})
-            self.forget()
+            self._refused = True
+            self._conclude(1)
 
-    def _conclude(self, counted: Queue.DeclareOk | None) -> None:
+    def _conclude(self, consumers: int) -> None:
         asked_at, self._asked_at = self._asked_at, None
-        if asked_at is None:
-            return
-        if counted is None:  # no queue, so no consumer either
-            self._report(QueueState(asked_at, consumers=0, waiting=0))
-        else:
-            self._report(QueueState(asked_at, counted.consumer_count or 0, counted.message_count or 0))
+        if asked_at is not None:
+            self._report(QueueState(asked_at, consumers))

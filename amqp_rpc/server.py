@@ -63,11 +63,11 @@ class RpcServer:
 
     def on_delivery(self, delivery: Delivery) -> None:
         """Called by the transport."""
-        with self._idle:
-            self._in_hand += 1
         if delivery.redelivered:
             _log.info("rpc.redelivered", extra={"correlation_id": delivery.correlation_id})
         checked = self._check(delivery)
+        with self._idle:
+            self._in_hand += 1
         if isinstance(checked, Request):
             self._work.put((delivery, checked))
         else:
@@ -75,8 +75,9 @@ class RpcServer:
 
     def _check(self, delivery: Delivery) -> Request | Reply | None:
         """The request that it holds; or the reply that refuses it; or None when nobody can be answered."""
-        correlation_id = delivery.correlation_id or ""
-        if not _REPLY_TO.fullmatch(delivery.reply_to or "") or not _CORRELATION_ID.fullmatch(correlation_id):
+        reply_to = _matching(_REPLY_TO, delivery.reply_to)
+        correlation_id = _matching(_CORRELATION_ID, delivery.correlation_id)
+        if reply_to is None or correlation_id is None:
             _log.warning("rpc.bad_envelope")  # acknowledged all the same: a requeue would bring it back for ever
             return None
         if len(delivery.body) > MAX_BODY:
@@ -101,7 +102,10 @@ class RpcServer:
             _log.info("rpc.expired", extra={"correlation_id": request.correlation_id})
             return None
         try:
-            return Reply(request.correlation_id, self._handler(request))
+            body = self._handler(request)
+            if not isinstance(body, bytes):
+                raise TypeError("the handler returned no bytes")  # noqa: TRY301  its defect, and told as one
+            return Reply(request.correlation_id, body)
         except Exception:  # noqa: BLE001  whatever the handler did, its caller gets an answer and the worker lives on
             _log.exception("rpc.handler_failed", extra={"correlation_id": request.correlation_id})
             return Reply(request.correlation_id, b"", failed=True)
@@ -112,3 +116,8 @@ class RpcServer:
             self._in_hand -= 1
             if self._in_hand == 0:
                 self._idle.notify_all()
+
+
+def _matching(pattern: re.Pattern[str], value: object) -> str | None:
+    """`value` if it is a text of that pattern; what is not UTF-8 comes from pika as bytes."""
+    return value if isinstance(value, str) and pattern.fullmatch(value) else None

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,8 @@ from amqp_rpc.server import Handler, RpcServer
 
 _log = logging.getLogger(__name__)
 _STOP_SIGNALS: Final = {signal.SIGTERM, signal.SIGINT}
+_BLOCKED_TIMEOUT: Final = 30.0
+"""Seconds for which a broker may take no replies; then the requests in hand go back to it and expire there."""
 
 
 def serve(
@@ -34,10 +37,10 @@ def serve(
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     transport = AmqpServerTransport(
-        connection_parameters(url, name=f"{queue} server", heartbeat=heartbeat),
+        connection_parameters(url, name=f"{queue} server", heartbeat=heartbeat, blocked_timeout=_BLOCKED_TIMEOUT),
         queue,
         prefetch=workers,
-        on_alive=heartbeat_file.touch if heartbeat_file else lambda: None,
+        on_alive=partial(_touch, heartbeat_file) if heartbeat_file else lambda: None,
     )
     server = RpcServer(transport, handler, workers=workers)
     server.start()
@@ -49,3 +52,10 @@ def serve(
     server.drain(drain_seconds)
     if heartbeat_file:
         heartbeat_file.unlink(missing_ok=True)
+
+
+def _touch(file: Path) -> None:
+    try:
+        file.touch()
+    except OSError as error:  # a full disk; who watches the file sees it grow old
+        _log.warning("rpc.heartbeat_file_failed", extra={"error": repr(error)})

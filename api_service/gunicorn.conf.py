@@ -22,7 +22,8 @@ _settings = load_or_exit()
 _memory = Path("/dev/shm")  # noqa: S108  not for files of ours; see worker_tmp_dir
 
 wsgi_app = "api_service.wsgi:app"
-bind = f"{_settings.bind_host}:{_settings.port}"
+_host = f"[{_settings.bind_host}]" if ":" in _settings.bind_host else _settings.bind_host  # an IPv6 address
+bind = f"{_host}:{_settings.port}"
 worker_class = "gthread"
 workers = _settings.processes
 threads = _settings.threads

@@ -27,9 +27,12 @@ Say = Callable[[str], None]
 Broker = PrivateBroker | ContainerBroker
 
 
-def reachable_url(say: Say) -> str | None:
-    """The URL of a running broker that lets us in. A `RABBITMQ_URL` that does not is said, not passed over."""
-    configured = os.environ.get("RABBITMQ_URL")
+def reachable_url(say: Say, configured: str | None = None) -> str | None:
+    """The URL of a running broker that lets us in; `configured`, or else `RABBITMQ_URL`, is asked first.
+
+    A configured one that does not let us in is said, not passed over.
+    """
+    configured = configured or os.environ.get("RABBITMQ_URL")
     for url in filter(None, (configured, DEFAULT_URL)):
         try:
             check_broker(url)

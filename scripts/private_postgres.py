@@ -30,7 +30,10 @@ def ensure_programs(say: Callable[[str], None]) -> None:
     if _find("initdb"):
         return
     if not may_install():
-        raise PostgresError("These tests need PostgreSQL's server programs (initdb): install postgresql.")
+        raise PostgresError(
+            "These tests need a real PostgreSQL that they may run, and its server programs (initdb) are not here."
+            " Either will do: install postgresql; run as root on Debian or Ubuntu."
+        )
     say("installing postgresql from the distribution's packages (its service is not started)")
     try:
         install_without_starting(_PACKAGE)

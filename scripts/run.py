@@ -21,6 +21,7 @@ from scripts.brokers import reachable_url
 from scripts.child_processes import Child
 from scripts.private_broker import BrokerError, PrivateBroker, find_program
 from scripts.services import ROOT, ServiceError
+from service_kit.settings import EnvironmentReader, SettingsError
 
 _WATCH_SECONDS = 0.5
 _PORT_SECONDS = 3.0  # so long a run that was killed may still be ending
@@ -33,11 +34,10 @@ class _AskedToStopError(BaseException):
 
 def main(home: Path) -> int:
     _on_signals(_ask_to_stop)
-    (home / "logs").mkdir(parents=True, exist_ok=True)
     try:
         with _only_one(home), ExitStack() as running:
             code = _run(_System(running, home))
-    except ServiceError as error:
+    except (ServiceError, SettingsError) as error:
         _say(str(error))
         return 1
     _say("Everything is stopped.")
@@ -52,7 +52,7 @@ def _run(system: "_System") -> int:
         _say(f"\n{error}\n")
         return 1
     except _AskedToStopError:
-        _say("\nStopping: the API first, then the stock service, then the broker ...")
+        _say("\nStopping: the API first, then what it needs ...")
         return 0
     finally:
         _on_signals(signal.SIG_DFL)  # a second Ctrl-C does not wait: it ends this process, and that ends the others
@@ -67,7 +67,13 @@ class _System:
         self._logs = home / "logs"
         self._heartbeat = home / "worker.heartbeat"
         self._watched: dict[str, Child] = {}
-        self._port = _port_setting()
+        settings = EnvironmentReader(os.environ)
+        self._port = settings.integer("PORT", 5000, low=1, high=_HIGHEST_PORT)
+        transport = settings.choice("STOCK_TRANSPORT", "rpc", ("rpc", "http"))
+        self._configured_broker = settings.text("RABBITMQ_URL", "")
+        if self._configured_broker:
+            settings.url("RABBITMQ_URL", "", ("amqp", "amqps"))
+        settings.check()
         defaults = {
             "APP_ENV": "development",
             "SECRET_KEY": _secret_key(home / "secret_key"),
@@ -77,6 +83,7 @@ class _System:
         self._environment = {name: value for name, value in defaults.items() if not os.environ.get(f"{name}_FILE")}
         self._environment |= {name: value for name, value in os.environ.items() if value}
         self._environment |= {"WORKER_HEARTBEAT_FILE": str(self._heartbeat), "PYTHONUNBUFFERED": "1"}
+        self._environment["STOCK_TRANSPORT"] = transport
 
     def run(self) -> NoReturn:
         _require_free(self._port)
@@ -88,11 +95,12 @@ class _System:
         self._watch()
 
     def _find_broker(self) -> None:
-        if self._environment.get("STOCK_TRANSPORT", "rpc") == "http":
+        if self._environment["STOCK_TRANSPORT"] == "http":
             return _say("Transport: HTTP, as STOCK_TRANSPORT says; no broker is needed.")
-        url = reachable_url(lambda text: _say(f"Broker: {text}.")) or self._private_broker_url()
+        url = reachable_url(lambda text: _say(f"Broker: {text}."), self._configured_broker)
+        url = url or self._private_broker_url()
         if url:
-            self._environment |= {"STOCK_TRANSPORT": "rpc", "RABBITMQ_URL": url}
+            self._environment["RABBITMQ_URL"] = url
             return None
         self._environment["STOCK_TRANSPORT"] = "http"
         return _say(
@@ -156,6 +164,8 @@ class _System:
     def _watch(self) -> NoReturn:
         while True:
             time.sleep(_WATCH_SECONDS)
+            if not (self._home / "lock").exists():
+                raise ServiceError(f"{self._home} was removed, and with it the database: stopping.")
             for name, child in self._watched.items():
                 if (code := child.exit_code) is not None:
                     raise services.gone(name, child, code)
@@ -188,7 +198,12 @@ def _ask_to_stop(_number: int, _frame: object) -> None:
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
     """Two runs would fight over the files; the lock goes with the process, however it ends."""
-    with (home / "lock").open("w") as file:
+    try:
+        (home / "logs").mkdir(parents=True, exist_ok=True)
+        file = (home / "lock").open("w")
+    except OSError as error:
+        raise ServiceError(f"Cannot write to {home}: {error.strerror}. Does it belong to another user?") from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -199,16 +214,11 @@ def _only_one(home: Path) -> Iterator[None]:
 def _secret_key(file: Path) -> str:
     """The key that signs the tokens: random, made once, so that tokens outlive a restart."""
     if not file.exists():
-        with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as out:
-            out.write(secrets.token_urlsafe(48))
+        unfinished = file.with_suffix(".new")
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(secrets.token_urlsafe(48), encoding="ascii")
+        unfinished.replace(file)  # a run that is killed in between leaves no half a key
     return file.read_text(encoding="ascii")
-
-
-def _port_setting() -> int:
-    text = os.environ.get("PORT") or "5000"
-    if not text.isdecimal() or not 0 < int(text) <= _HIGHEST_PORT:
-        raise ServiceError(f"PORT must be a number from 1 to {_HIGHEST_PORT}, not {text!r}.")
-    return int(text)
 
 
 def _require_free(port: int) -> None:

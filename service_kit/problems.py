@@ -91,7 +91,7 @@ def _http_exception(error: HTTPException) -> Response:
     # Werkzeug's name, not the phrase of the standard library, which changes with the version of Python.
     slug = error.name.lower().replace(" ", "-").replace("'", "")
     detail = _HTTP_DETAILS.get(status, "The request could not be processed.")
-    return Problem(status, slug, detail, headers=headers).response()
+    return Problem(status, slug, detail, title=error.name, headers=headers).response()
 
 
 def _unexpected(error: Exception) -> Response:

@@ -14,7 +14,8 @@ from stock_service.settings import load_or_exit
 _settings = load_or_exit()  # here already: a worker that cannot start would be started again and again
 
 wsgi_app = "stock_service.wsgi:app"
-bind = f"{_settings.bind_host}:{_settings.port}"
+_host = f"[{_settings.bind_host}]" if ":" in _settings.bind_host else _settings.bind_host  # an IPv6 address
+bind = f"{_host}:{_settings.port}"
 workers = 1  # what is learnt of the providers is kept in the process
 worker_class = "gthread"
 threads = _settings.worker_threads

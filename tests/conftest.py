@@ -1,4 +1,4 @@
-"""The brokers of the test run; a missing one fails the tests that need it, it never skips them.
+"""The brokers and the database server of the test run; a missing one fails the run, it never skips a test.
 
 Isolation: tests share the broker and each takes a queue name of its own (`queue_name`). A virtual host for each would
 cost a second or more every time and cannot be made on a broker that is merely reachable. Whole services always use the
@@ -7,7 +7,7 @@ same queue name, so they get a virtual host for each test module (`module_amqp_u
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import pytest
 
 from scripts.brokers import Broker, own_broker, reachable_url
 from scripts.private_broker import BrokerError
+from scripts.private_postgres import PostgresError, ensure_programs
 
 _NEED_OWN = {"broker", "module_amqp_url"}
 _NEED_ANY = {"amqp_url", "queue_name"}
@@ -30,7 +31,6 @@ class _Provided:
 
     any_url: str | None = None
     own: Broker | None = None
-    problem: str = "no test of this run asked for a broker at collection time"
 
 
 _PROVIDED = pytest.StashKey[_Provided]()
@@ -38,18 +38,35 @@ _DIRECTORY = pytest.StashKey[TemporaryDirectory[str]]()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Get the brokers that the chosen tests need, before the time limit of any test runs."""
-    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    provided = session.config.stash[_PROVIDED] = _Provided()
-    if session.config.option.collectonly or not wanted & (_NEED_OWN | _NEED_ANY):
+    """Get what the chosen tests need, before the time limit of any test runs: installing it may take a minute."""
+    if session.config.option.collectonly:
         return
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    problems = []
+    if "postgres" in wanted:
+        problems += _missing(lambda: ensure_programs(_say))
+    if wanted & (_NEED_OWN | _NEED_ANY):
+        problems += _missing(lambda: _provide_brokers(session.config, wanted))
+    if problems:  # once and last, instead of in each of the tests that need it
+        pytest.exit(
+            "\n\n".join(["a part of the system is missing.", *problems]), returncode=pytest.ExitCode.TESTS_FAILED
+        )
+
+
+def _missing(provide: Callable[[], None]) -> list[str]:
+    try:
+        provide()
+    except (BrokerError, PostgresError) as error:
+        return [str(error)]
+    return []
+
+
+def _provide_brokers(config: pytest.Config, wanted: set[str]) -> None:
+    provided = config.stash[_PROVIDED] = _Provided()
     provided.any_url = reachable_url(_say) if wanted & _NEED_ANY else None
     if wanted & _NEED_OWN or not provided.any_url:
-        directory = session.config.stash[_DIRECTORY] = TemporaryDirectory(prefix="stock-quotes-broker-")
-        try:
-            provided.own = own_broker(Path(directory.name), _say)
-        except BrokerError as error:
-            provided.problem = str(error)
+        directory = config.stash[_DIRECTORY] = TemporaryDirectory(prefix="stock-quotes-broker-")
+        provided.own = own_broker(Path(directory.name), _say)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -67,8 +84,7 @@ def broker(pytestconfig: pytest.Config) -> Broker:
     Who stops it starts it again: the next test finds it running.
     """
     provided = pytestconfig.stash[_PROVIDED]
-    if provided.own is None:
-        pytest.fail(provided.problem, pytrace=False)
+    assert provided.own, "ask for the fixture by name in the test, so that it is seen at collection time"
     return provided.own
 
 
@@ -76,9 +92,10 @@ def broker(pytestconfig: pytest.Config) -> Broker:
 def amqp_url(pytestconfig: pytest.Config) -> str:
     """A broker to talk to: the reachable one, else our own. Pair it with `queue_name`; its levers are not ours."""
     provided = pytestconfig.stash[_PROVIDED]
-    if provided.any_url is None and provided.own is None:
-        pytest.fail(provided.problem, pytrace=False)
-    return provided.any_url or provided.own.url
+    if provided.any_url:
+        return provided.any_url
+    assert provided.own
+    return provided.own.url
 
 
 @pytest.fixture
@@ -99,4 +116,4 @@ def module_amqp_url(broker: Broker) -> str:
 
 
 def _say(text: str) -> None:
-    os.write(2, f"broker: {text}\n".encode())  # past pytest's capturing: this step may take a minute
+    os.write(2, f"test run: {text}\n".encode())  # past pytest's capturing: this step may take a minute

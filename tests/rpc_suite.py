@@ -180,6 +180,16 @@ class RpcSuite:
             self.call(client, b"bad")
         assert self.call(client, b"good") == b"good"
 
+    def test_a_handler_that_returns_no_bytes_has_failed(self, harness: Harness) -> None:
+        def nothing(request: Request) -> Any:
+            return None if request.body == b"bad" else request.body
+
+        harness.server(nothing, workers=1)
+        client = harness.client()
+        with pytest.raises(RemoteError):
+            self.call(client, b"bad")
+        assert self.call(client, b"good") == b"good"
+
     def test_a_body_that_is_too_large_is_refused(self, harness: Harness) -> None:
         harness.server(echo)
         with pytest.raises(RemoteError):
@@ -256,8 +266,26 @@ class RpcSuite:
             running = [pool.submit(self.call, client, str(number).encode()) for number in range(8)]
             gate.wait_for(8)
             drained = pool.submit(server.drain, SOON)
+            with pytest.raises(TimeoutError):
+                drained.result(0.3)  # it waits for the calls in hand
             gate.open()
             assert [call.result(SOON) for call in running] == [str(number).encode() for number in range(8)]
+            assert drained.result(SOON) is True
+
+    def test_what_others_have_waiting_ends_no_call_that_a_draining_server_holds(self, harness: Harness) -> None:
+        gate = Gate()
+        server = harness.server(gate, workers=1)
+        holder, other = harness.client(grace=0.3), harness.client(grace=0.3)
+        with callers(5) as pool:
+            held = pool.submit(self.call, holder, b"held", SOON * 2)
+            gate.wait_for(1)
+            drained = pool.submit(server.drain, SOON * 2)
+            eventually(lambda: self.deserted(holder))
+            waiting = [pool.submit(self.deserted, other) for _ in range(3)]
+            wait(waiting, SOON)
+            eventually(lambda: self.deserted(other))
+            gate.open()
+            assert held.result(SOON) == b"held"
             assert drained.result(SOON) is True
 
     def test_a_drain_that_outlasts_the_grace_loses_no_answer(self, harness: Harness) -> None:

@@ -1,9 +1,14 @@
 """The RPC suite over a real broker, on both reply paths, and what only a broker can do."""
 
 import json
+import os
+import resource
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pika
@@ -13,7 +18,6 @@ from scripts.brokers import Broker
 from amqp_rpc import (
     BrokerUnavailableError,
     CallTimeoutError,
-    NoServerError,
     RpcClient,
     RpcError,
     RpcServer,
@@ -110,10 +114,12 @@ def raw_channel(amqp_url: str) -> Iterator[Any]:
         {"reply_to": "stock.quotes.v1", "correlation_id": "0123456789abcdef"},
         {"reply_to": "", "correlation_id": "0123456789abcdef"},
         {"reply_to": "amq.gen-" + "x" * 240, "correlation_id": "0123456789abcdef"},
+        {"reply_to": b"amq.gen-\xff", "correlation_id": "0123456789abcdef"},
+        {"reply_to": "amq.gen-x", "correlation_id": b"\xff" * 16},
     ],
 )
 def test_a_request_that_cannot_be_answered_is_acknowledged_and_not_handled(
-    harness: RabbitHarness, raw_channel: Any, properties: dict[str, str]
+    harness: RabbitHarness, raw_channel: Any, properties: dict[str, Any]
 ) -> None:
     handled: list[bytes] = []
     harness.server(lambda request: handled.append(request.body) or b"pong")
@@ -174,10 +180,10 @@ def test_a_queue_declared_otherwise_is_reported_and_not_hammered(
     with caplog.at_level("ERROR", logger="amqp_rpc"):
         server.start()
         eventually(lambda: "rpc.channel_closed" in caplog.messages)
-    attempts = caplog.messages.count("rpc.channel_closed")
-    threading.Event().wait(1.0)
-    assert caplog.messages.count("rpc.channel_closed") - attempts <= 6
+        eventually(lambda: caplog.messages.count("rpc.channel_closed") >= 4, within=10.0)
     server.drain(1.0)
+    times = [record.created for record in caplog.records if record.getMessage() == "rpc.channel_closed"]
+    assert times[3] - times[0] >= 0.15  # three pauses of at least 0.05 s, and growing
 
 
 def test_a_memory_alarm_is_said_at_once_and_calls_go_through_after_it(broker: Broker, queue_name: str) -> None:
@@ -282,18 +288,101 @@ def test_a_broker_that_nobody_listens_at_is_said_within_a_second(unused_port: in
 @pytest.fixture
 def unused_port() -> Iterator[int]:
     """A port that is bound, so that nobody takes it, and not listened on, so that it refuses."""
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
 
 
-def test_nobody_serving_is_not_asked_about_by_an_idle_client(harness: RabbitHarness) -> None:
+def test_an_idle_client_asks_nothing(harness: RabbitHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("amqp_rpc.presence._LINGER", 0.5)
+    harness.server(echo)
     client = harness.client()
-    with pytest.raises(NoServerError):
-        call(client)
-    presence: Any = client._presence
-    presence.forget()
-    presence._last_call = float("-inf")
-    assert client.wants_to_see_queue() is False
+    assert call(client) == b"ping"
+    transport: Any = client._transport
+    assert transport._watching
+    eventually(lambda: not transport._watching)
+    assert call(client) == b"ping"
+    assert transport._watching
+
+
+def test_what_cannot_be_sent_costs_nobody_else_an_answer(harness: RabbitHarness) -> None:
+    gate = Gate()
+    harness.server(gate)
+    client = harness.client()
+    unsendable: Any = {"x": object()}
+    with callers() as pool:
+        waiting = pool.submit(call, client)
+        gate.wait_for(1)
+        with pytest.raises(BrokerUnavailableError):
+            client.call(b"", deadline=Deadline.after(SOON), headers=unsendable)
+        gate.open()
+        assert waiting.result(SOON) == b"ping"
+    assert gate.bodies == [b"ping"]
+
+
+def test_a_reply_queue_that_is_deleted_is_made_anew(broker: Broker, queue_name: str) -> None:
+    harness = RabbitHarness(broker.url, queue_name, reply_path="queue")
+    harness.server(echo)
+    client = harness.client()
+    assert call(client) == b"ping"
+    transport: Any = client._transport
+    broker.ctl("delete_queue", transport._reply_to)
+    eventually(lambda: served(client), within=10.0)
+    harness.close()
+
+
+def test_a_sign_of_life_that_fails_is_not_the_last_one(harness: RabbitHarness) -> None:
+    signs: list[int] = []
+
+    def sign() -> None:
+        signs.append(len(signs))
+        if len(signs) == 1:
+            raise OSError("disk full")
+
+    parameters = connection_parameters(harness.url, name="test server", heartbeat=10)
+    server = RpcServer(AmqpServerTransport(parameters, harness.queue, prefetch=1, on_alive=sign), echo, workers=1)
+    server.start()
+    harness.servers.append(server)
+    eventually(lambda: len(signs) >= 3, within=10.0)
+
+
+def test_closing_in_the_middle_of_a_handshake_is_quick_and_quiet(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never says a word
+        client = connect_client(f"amqp://guest:guest@127.0.0.1:{silent.getsockname()[1]}/%2F", "test.none", grace=3.0)
+        peer, _ = silent.accept()
+        with peer:
+            assert elapsed(client.close) < 1.0
+    assert [record.message for record in caplog.records if record.name.startswith("amqp_rpc")] == []
+
+
+def test_without_file_descriptors_the_thread_waits_for_better_times(
+    harness: RabbitHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    harness.server(echo)
+    client = harness.client()
+    assert call(client) == b"ping"
+    limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
+    taken: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 2, hard))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        harness.cut()
+        _dup_until_refused(taken)
+        eventually(lambda: "rpc.connect_failed" in caplog.messages or "rpc.io_failed" in caplog.messages)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        for descriptor in taken:
+            os.close(descriptor)
+    eventually(lambda: served(client), within=10.0)
+    assert len(caplog.records) < 100
+
+
+def _dup_until_refused(taken: list[int]) -> None:
+    """Take what the cut connection frees, for a while."""
+    end = time.monotonic() + 1.0
+    while time.monotonic() < end:
+        with suppress(OSError):
+            taken.append(os.dup(0))

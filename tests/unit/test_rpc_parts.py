@@ -13,20 +13,20 @@ from amqp_rpc.presence import ServerPresence
 class TestServerPresence:
     def test_nobody_there_is_desertion_only_after_the_grace(self) -> None:
         presence = ServerPresence(grace=3.0)
-        presence.observed(QueueState(10.0, consumers=0, waiting=0), now=10.0)
-        presence.observed(QueueState(12.9, consumers=0, waiting=0), now=12.9)
+        presence.observed(QueueState(10.0, consumers=0), now=10.0)
+        presence.observed(QueueState(12.9, consumers=0), now=12.9)
         assert not presence.deserted
-        presence.observed(QueueState(13.0, consumers=0, waiting=0), now=13.0)
+        presence.observed(QueueState(13.0, consumers=0), now=13.0)
         assert presence.deserted
 
     def test_a_consumer_ends_it_and_the_grace_starts_anew(self) -> None:
         presence = ServerPresence(grace=3.0)
-        presence.observed(QueueState(0.0, consumers=0, waiting=0), now=5.0)
-        presence.observed(QueueState(6.0, consumers=1, waiting=0), now=6.0)
+        presence.observed(QueueState(0.0, consumers=0), now=5.0)
+        presence.observed(QueueState(6.0, consumers=1), now=6.0)
         assert not presence.deserted
-        presence.observed(QueueState(7.0, consumers=0, waiting=0), now=7.0)
+        presence.observed(QueueState(7.0, consumers=0), now=7.0)
         assert not presence.deserted
-        assert presence.seen_served == 6.0
+        assert presence.absent_since == 7.0
 
     def test_it_is_watched_while_deserted_and_for_a_while_after_a_call(self) -> None:
         presence = ServerPresence(grace=3.0)
@@ -34,7 +34,7 @@ class TestServerPresence:
         presence.called(0.0)
         assert presence.worth_watching(59.0)
         assert not presence.worth_watching(61.0)
-        presence.observed(QueueState(61.0, consumers=0, waiting=0), now=65.0)
+        presence.observed(QueueState(61.0, consumers=0), now=65.0)
         assert presence.worth_watching(1000.0)
 
 
@@ -62,22 +62,17 @@ class TestPendingCalls:
         with pytest.raises(OverloadedError):
             table.add(PendingCall("b", 0.0))
 
-    def test_ending_the_newest_leaves_the_others_and_gives_each_an_error_of_its_own(self) -> None:
+    def test_ending_some_leaves_the_older_and_gives_each_an_error_of_its_own(self) -> None:
         table = PendingCalls(limit=3)
         calls = [PendingCall(name, created) for name, created in (("a", 1.0), ("b", 2.0), ("c", 3.0))]
         for call in calls:
             table.add(call)
-        table.end_newest(2, 0.0, lambda: CallTimeoutError("over"))
+        table.end_since(2.0, lambda: CallTimeoutError("over"))
         assert not calls[0].wait(0)
         assert calls[1].outcome() is not calls[2].outcome()
         assert len(table) == 1
-
-    def test_calls_from_before_are_not_ended_however_many_messages_wait(self) -> None:
-        table = PendingCalls(limit=3)
-        for name, created in (("a", 1.0), ("b", 2.0), ("c", 3.0)):
-            table.add(PendingCall(name, created))
-        table.end_newest(3, 2.0, lambda: CallTimeoutError("over"))
-        assert table.take("a") is not None
+        table.end_all(lambda: CallTimeoutError("over"))
+        assert calls[0].wait(0)
         assert len(table) == 0
 
     def test_an_ended_call_wakes_its_waiter(self) -> None:
