@@ -1,5 +1,6 @@
 """Batches, freshness and the state of the providers, through both services as processes, in both transports."""
 
+import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from scripts.brokers import Broker
 from tests.e2e.conftest import System, assert_problem, running_system
 from tests.rpc_suite import eventually
 from tests.stand_ins import RETIRED, StooqStandIn
@@ -47,23 +49,23 @@ def seconds_since(text: str) -> float:
 
 def test_a_batch_is_answered_in_order_from_one_request_to_the_provider(system: System, stooq: StooqStandIn) -> None:
     before = system.get(HISTORY).json()
-    answer = batch(system, ["s901.us", "nosuch.xx", "AAPL.us", "s902.us"])
+    answer = batch(system, ["s901.us", "nosuch900.xx", "APPLE.us", "s902.us"])
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Cache-Control"] == "no-store"
     first, unknown, apple, second = answer.json()
-    assert unknown == {"symbol": "NOSUCH.XX", "error": UNKNOWN}
+    assert unknown == {"symbol": "NOSUCH900.XX", "error": UNKNOWN}
     assert 0 <= seconds_since(first.pop("fetched_at")) < 10
     assert first == {
         "symbol": "S901.US", "name": "COMPANY 901", "open": 148.43, "high": 901.5, "low": 1.5, "close": 901.5,
         "volume": 63804008, "currency": first["currency"], "source": "stooq", "as_of": "2021-11-12T21:00:10Z",
         "stale": False,
     }  # fmt: skip
-    assert (apple["symbol"], apple["close"]) == ("AAPL.US", 149.99)
+    assert (apple["symbol"], apple["close"]) == ("APPLE.US", 149.99)
     assert (second["symbol"], second["close"]) == ("S902.US", 902.5)
-    assert [sorted(codes) for codes in asked_of(stooq)] == [["aapl.us", "nosuch.xx", "s901.us", "s902.us"]]
+    assert [sorted(codes) for codes in asked_of(stooq)] == [["apple.us", "nosuch900.xx", "s901.us", "s902.us"]]
     saved = system.get(HISTORY).json()
-    assert symbols_of(saved[:3]) == ["S902.US", "AAPL.US", "S901.US"]
+    assert symbols_of(saved[:3]) == ["S902.US", "APPLE.US", "S901.US"]
     assert saved[3:] == before[: len(saved) - 3]
 
 
@@ -198,11 +200,14 @@ def test_super_users_see_why_a_provider_is_left_alone(system: System, outage: St
 
 @pytest.fixture(params=["rpc", "http"])
 def forgetful_system(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, stooq: StooqStandIn, module_amqp_url: str
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, stooq: StooqStandIn, broker: Broker
 ) -> Iterator[System]:
-    """A pair whose quotes are fresh for a second, and of use for five when nothing better is to be had."""
+    """A pair whose quotes are fresh for a second, and of use for five when nothing better is to be had.
+
+    It has a virtual host of its own: the worker of `system` may still consume in that of the module.
+    """
     directory = tmp_path_factory.mktemp(f"forgetful-{request.param}")
-    amqp_url = module_amqp_url if request.param == "rpc" else None
+    amqp_url = broker.add_vhost(f"test-{secrets.token_hex(4)}") if request.param == "rpc" else None
     settings = {"QUOTE_TTL": "1", "QUOTE_MAX_STALE": "5"}
     with running_system(request.param, directory, stooq.url, amqp_url, **settings) as system:
         yield system
