@@ -15,7 +15,6 @@ from stock_service.flights import SingleFlight
 from stock_service.providers import FACTORIES
 from stock_service.settings import Settings
 
-
 _DEFAULT_LIFETIMES: Final = Lifetimes()
 
 

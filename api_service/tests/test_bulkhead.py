@@ -28,9 +28,9 @@ class SlowClient(ScriptedStockClient):
         return super().quotes(symbols, request_id=request_id, deadline=deadline)
 
 
-def test_one_more_than_the_limit_is_refused_at_once_and_a_free_place_is_used_again(apple: Quote) -> None:
+def test_one_more_than_the_limit_is_refused_and_a_free_place_is_used_again(apple: Quote) -> None:
     slow = SlowClient(apple)
-    bulkhead = Bulkhead(slow, limit=2)
+    bulkhead = Bulkhead(slow, limit=2, patience=0.05)
 
     def call() -> tuple[Quote | Failure, ...]:
         return bulkhead.quotes(["aapl.us"], request_id="r", deadline=Deadline.after(5))
@@ -44,6 +44,15 @@ def test_one_more_than_the_limit_is_refused_at_once_and_a_free_place_is_used_aga
         slow.go_on.set()
         assert [future.result(5) for future in running] == [(apple,)] * 2
     assert call() == (apple,)
+
+
+def test_a_burst_of_quick_calls_passes_one_after_the_other(apple: Quote) -> None:
+    bulkhead = Bulkhead(ScriptedStockClient(apple), limit=1, patience=5.0)
+    with ThreadPoolExecutor(8) as pool:
+        calls = [
+            pool.submit(bulkhead.quotes, ["aapl.us"], request_id="r", deadline=Deadline.after(5)) for _ in range(50)
+        ]
+        assert all(call.result(5) == (apple,) for call in calls)
 
 
 def test_a_call_that_fails_gives_its_place_back(apple: Quote) -> None:

@@ -158,7 +158,7 @@ def test_an_empty_pool_is_waited_for_and_then_reported(
     monkeypatch.setattr(time_budget, "DATABASE_LOCK", 0.05)
     app = create_app(settings)
     with app.app_context():
-        held = [db.engine.connect() for _ in range(settings.threads)]
+        held = [db.engine.connect() for _ in range(settings.database_connections)]
         with pytest.raises(DatabaseUnavailableError), reading():
             pass
         for connection in held:
