@@ -20,7 +20,7 @@ from amqp_rpc.errors import (
     UnavailableError,
 )
 from amqp_rpc.messages import Request
-from amqp_rpc.parameters import connection_parameters
+from amqp_rpc.parameters import check_url, connection_parameters
 from amqp_rpc.server import Handler, RpcServer
 from amqp_rpc.serving import serve
 
@@ -38,6 +38,7 @@ __all__ = [
     "RpcError",
     "RpcServer",
     "UnavailableError",
+    "check_url",
     "connect_client",
     "connection_parameters",
     "serve",

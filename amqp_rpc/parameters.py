@@ -9,6 +9,11 @@ _HANDSHAKE_TIMEOUT: Final = 3.0
 _TCP_USER_TIMEOUT_MS: Final = 5_000
 
 
+def check_url(url: str) -> None:
+    """:raises ValueError: `url` is not one that can be connected to."""
+    connection_parameters(url, name="", heartbeat=0)
+
+
 def connection_parameters(
     url: str, *, name: str, heartbeat: int, blocked_timeout: float | None = None
 ) -> pika.URLParameters:
@@ -18,7 +23,10 @@ def connection_parameters(
     :param blocked_timeout: seconds for which the broker may block this connection; None for ever.
     :raises ValueError: the URL is not one.
     """
-    parameters = pika.URLParameters(url)
+    try:
+        parameters = pika.URLParameters(url)
+    except IndexError as error:  # what pika makes of a URL without a host
+        raise ValueError("not an AMQP URL") from error
     parameters.heartbeat = heartbeat
     parameters.blocked_connection_timeout = blocked_timeout
     parameters.connection_attempts = 1  # AmqpConnection repeats, with jitter and for ever

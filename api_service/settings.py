@@ -1,7 +1,5 @@
 """The settings of this service, read once at start; every problem is reported in one message."""
 
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, cast
@@ -9,12 +7,13 @@ from typing import Final, Literal, cast
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from service_kit.settings import EnvironmentReader, SettingsError
+from amqp_rpc import check_url
+from service_kit import settings as kit
+from service_kit.settings import LOG_LEVELS, EnvironmentReader
 
 AppEnv = Literal["development", "production"]
 StockTransport = Literal["rpc", "http"]
 
-_EXIT_WRONG_SETTINGS: Final = 2
 _MIN_KEY_BYTES: Final = 32
 """HS256 asks for a key of at least the size of its hash (https://www.rfc-editor.org/rfc/rfc7518#section-3.2)."""
 
@@ -69,25 +68,21 @@ def load(environ: Mapping[str, str]) -> Settings:
         database_uri=_database_uri(reader),
         secret_key=_secret_key(reader, app_env),
         stock_transport=cast("StockTransport", reader.choice("STOCK_TRANSPORT", "rpc", ("rpc", "http"))),
-        rabbitmq_url=reader.url("RABBITMQ_URL", "amqp://guest:guest@localhost:5672/%2F", ("amqp", "amqps")),
+        rabbitmq_url=reader.url("RABBITMQ_URL", "amqp://guest:guest@localhost:5672/%2F", ("amqp", "amqps"), check_url),
         stock_service_url=reader.url("STOCK_SERVICE_URL", "http://localhost:5001", ("http", "https")),
         port=reader.integer("PORT", 5000, low=1, high=65_535),
         bind_host=reader.text("BIND_HOST", "127.0.0.1"),
         processes=reader.integer("WEB_CONCURRENCY", 1, low=1, high=64),
         threads=reader.integer("WEB_THREADS", 80, low=1, high=1024),
-        log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+        log_level=reader.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
     )
     reader.check()
     return settings
 
 
 def load_or_exit() -> Settings:
-    """Read this process's environment; wrong settings end the process with their message instead of a traceback."""
-    try:
-        return load(os.environ)
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(_EXIT_WRONG_SETTINGS)
+    """Read the settings of this process; wrong ones end it with a message on standard error and status 2."""
+    return kit.load_or_exit(load)
 
 
 def _database_uri(reader: EnvironmentReader) -> str:

@@ -4,13 +4,30 @@
 because compose files pass `${X:-}` through.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
+
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+_EXIT_WRONG_SETTINGS: Final = 2
+_Settings = TypeVar("_Settings")
 
 
 class SettingsError(ValueError):
     """Wrong or missing settings; the text lists all of them, one a line, and never shows a value."""
+
+
+def load_or_exit(load: Callable[[Mapping[str, str]], _Settings]) -> _Settings:
+    """Read this process's environment; wrong settings end it with their message and status 2, not a traceback."""
+    try:
+        return load(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(_EXIT_WRONG_SETTINGS) from None
 
 
 class EnvironmentReader:
@@ -52,12 +69,16 @@ class EnvironmentReader:
             self.problem(name, f"must be a list, separated by commas and without repeats, of: {', '.join(allowed)}")
         return chosen
 
-    def url(self, name: str, default: str, schemes: Sequence[str]) -> str:
+    def url(
+        self, name: str, default: str, schemes: Sequence[str], check: Callable[[str], object] = lambda _: None
+    ) -> str:
+        """A URL with a host; `check` raises `ValueError` for one that its user could not use."""
         value = self.text(name, default)
         try:
             parts = urlsplit(value)
             valid = parts.scheme in schemes and bool(parts.hostname)
             _ = parts.port  # raises for a port that is not one
+            check(value)
         except ValueError:
             valid = False
         if not valid:

@@ -1,22 +1,20 @@
 """The settings of both doors of the stock service, read from the environment once at start."""
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from service_kit.settings import EnvironmentReader, SettingsError
+from amqp_rpc import check_url
+from service_kit import settings as kit
+from service_kit.settings import LOG_LEVELS, EnvironmentReader
 from stock_service.providers import FACTORIES
 
-_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _WEB: Final = ("http", "https")
 _USER_AGENT: Final = "Mozilla/5.0 (compatible; stock-quotes/0.1; +internal)"
 """Says who we are in the form that Yahoo lets in; a bare library name gets a 429 there."""
 _KEYED: Final = "twelvedata"
 _LAST: Final = "recorded"
-_EXIT_BAD_SETTINGS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +70,13 @@ def load(environment: Mapping[str, str]) -> Settings:
         quote_ttl=reader.integer("QUOTE_TTL", 60, low=1, high=3600),
         quote_max_stale=reader.integer("QUOTE_MAX_STALE", 3600, low=0, high=86_400),
         cache_url=_optional_url(reader, "CACHE_URL", ("redis", "rediss")),
-        rabbitmq_url=reader.url("RABBITMQ_URL", "amqp://guest:guest@localhost:5672/%2F", ("amqp", "amqps")),
+        rabbitmq_url=reader.url("RABBITMQ_URL", "amqp://guest:guest@localhost:5672/%2F", ("amqp", "amqps"), check_url),
         worker_threads=reader.integer("WORKER_THREADS", 8, low=1, high=256),
         worker_heartbeat_file=_optional_path(reader, "WORKER_HEARTBEAT_FILE"),
         bind_host=reader.text("BIND_HOST", "127.0.0.1"),
         port=reader.integer("PORT", 5001, low=1, high=65_535),
         app_env=reader.choice("APP_ENV", "production", ("development", "production")),
-        log_level=reader.choice("LOG_LEVEL", "INFO", _LEVELS),
+        log_level=reader.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
     )
     reader.check()
     return settings
@@ -86,11 +84,7 @@ def load(environment: Mapping[str, str]) -> Settings:
 
 def load_or_exit() -> Settings:
     """Read the settings of this process; wrong ones end it with a message on standard error and status 2."""
-    try:
-        return load(os.environ)
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(_EXIT_BAD_SETTINGS) from None
+    return kit.load_or_exit(load)
 
 
 def _chain(reader: EnvironmentReader, named: tuple[str, ...], *, has_key: bool) -> tuple[str, ...]:

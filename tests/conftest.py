@@ -20,6 +20,7 @@ import pytest
 from scripts.brokers import Broker, own_broker, reachable_url
 from scripts.private_broker import BrokerError
 from scripts.private_postgres import PostgresError, ensure_programs
+from tests.private_redis import RedisError, ensure_program
 
 _NEED_OWN = {"broker", "module_amqp_url"}
 _NEED_ANY = {"amqp_url", "queue_name"}
@@ -45,6 +46,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     problems = []
     if "postgres" in wanted:
         problems += _missing(lambda: ensure_programs(_say))
+    if "redis" in wanted:
+        problems += _missing(lambda: ensure_program(_say))
     if wanted & (_NEED_OWN | _NEED_ANY):
         problems += _missing(lambda: _provide_brokers(session.config, wanted))
     if problems:  # once and last, instead of in each of the tests that need it
@@ -56,7 +59,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _missing(provide: Callable[[], None]) -> list[str]:
     try:
         provide()
-    except (BrokerError, PostgresError) as error:
+    except (BrokerError, PostgresError, RedisError) as error:
         return [str(error)]
     return []
 

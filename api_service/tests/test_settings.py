@@ -116,7 +116,7 @@ def test_credentials_stay_out_of_the_representation() -> None:
 def test_wrong_settings_end_the_process_with_their_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(settings.os, "environ", {"PORT": "0"})
+    monkeypatch.setattr("os.environ", {"PORT": "0"})
     with pytest.raises(SystemExit) as caught:
         settings.load_or_exit()
     assert caught.value.code == 2

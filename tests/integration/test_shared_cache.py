@@ -24,7 +24,7 @@ from stock_service.settings import load
 from stock_service.shared_cache import SharedCache
 from tests.private_redis import PrivateRedis
 
-pytestmark = pytest.mark.timeout(180)  # the package may have to be installed
+pytestmark = pytest.mark.timeout(60)
 
 ROOT = Path(__file__).parents[2]
 ROW = "AAPL.US,2021-11-12,22:00:10,148.43,150.4,147.48,149.99,63804008,APPLE"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from amqp_rpc import check_url
 from service_kit import problems
 from service_kit.deadline import Deadline
 from service_kit.logs import configure_logging
@@ -45,6 +46,12 @@ class TestEnvironmentReader:
 
     def test_lists_keep_their_order(self) -> None:
         assert EnvironmentReader({"L": "b, a"}).names("L", "a", ["a", "b"]) == ("b", "a")
+
+    def test_a_url_that_its_user_cannot_use_is_a_problem(self) -> None:
+        reader = EnvironmentReader({"U": "amqp://host/%2F?bogus=1"})
+        reader.url("U", "amqp://x", ["amqp"], check_url)
+        with pytest.raises(SettingsError, match="U must be"):
+            reader.check()
 
     @pytest.mark.parametrize("url", ["amqp://", "amqp://host:port/", "broker", "http://host/"])
     def test_urls_that_are_none(self, url: str) -> None:
