@@ -3,6 +3,7 @@
 import time
 
 import pytest
+
 from scripts.amqp_probe import NotReachableError, check_broker
 from scripts.brokers import Broker
 

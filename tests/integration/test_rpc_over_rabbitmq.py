@@ -13,7 +13,6 @@ from typing import Any
 
 import pika
 import pytest
-from scripts.brokers import Broker
 
 from amqp_rpc import (
     BrokerUnavailableError,
@@ -27,6 +26,7 @@ from amqp_rpc import (
 from amqp_rpc.amqp_client import ReplyPath
 from amqp_rpc.amqp_server import AmqpServerTransport
 from amqp_rpc.server import Handler
+from scripts.brokers import Broker
 from service_kit.deadline import Deadline
 from tests.rpc_suite import SOON, Gate, RpcSuite, callers, echo, elapsed, eventually
 
