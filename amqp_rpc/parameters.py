@@ -25,7 +25,7 @@ def connection_parameters(
     """
     try:
         parameters = pika.URLParameters(url)
-    except IndexError as error:  # what pika makes of a URL without a host
+    except (IndexError, TypeError) as error:  # what pika makes of a URL without a host, or a user without a password
         raise ValueError("not an AMQP URL") from error
     parameters.heartbeat = heartbeat
     parameters.blocked_connection_timeout = blocked_timeout

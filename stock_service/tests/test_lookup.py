@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -79,7 +80,8 @@ def test_symbols_are_looked_up_side_by_side_with_the_request_id(fake: Make, quot
     with bind_request_id("abc"):
         results = lookup_in(fake("a", meet))(["a", "b", "c"], Deadline.after(6))
 
-    assert results == (quote, quote, quote)
+    served = replace(quote, fresh_until=quote.fetched_at + timedelta(seconds=60))
+    assert results == (served, served, served)
     assert ids == ["abc", "abc", "abc"]
 
 

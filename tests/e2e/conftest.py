@@ -33,7 +33,7 @@ class System:
             "SECRET_KEY": secrets.token_hex(32),
             "DATABASE_URI": f"sqlite:///{directory / 'api.sqlite3'}",
             "STOCK_TRANSPORT": transport,
-            "RABBITMQ_URL": amqp_url or "amqp://nobody@127.0.0.1:1/",
+            "RABBITMQ_URL": amqp_url or "amqp://nobody:nowhere@127.0.0.1:1/",
             "STOCK_SERVICE_URL": f"http://127.0.0.1:{stock_port}",
             "QUOTE_PROVIDERS": "stooq",
             "STOOQ_URL": stooq_url,

@@ -47,8 +47,9 @@ class TestEnvironmentReader:
     def test_lists_keep_their_order(self) -> None:
         assert EnvironmentReader({"L": "b, a"}).names("L", "a", ["a", "b"]) == ("b", "a")
 
-    def test_a_url_that_its_user_cannot_use_is_a_problem(self) -> None:
-        reader = EnvironmentReader({"U": "amqp://host/%2F?bogus=1"})
+    @pytest.mark.parametrize("url", ["amqp://host/%2F?bogus=1", "amqp://user-without-password@host/"])
+    def test_a_url_that_its_user_cannot_use_is_a_problem(self, url: str) -> None:
+        reader = EnvironmentReader({"U": url})
         reader.url("U", "amqp://x", ["amqp"], check_url)
         with pytest.raises(SettingsError, match="U must be"):
             reader.check()
