@@ -6,7 +6,8 @@ import time
 from urllib.parse import quote
 
 from scripts.amqp_probe import NotReachableError, check_broker
-from scripts.private_broker import BrokerError, free_ports
+from scripts.ports import free_ports
+from scripts.private_broker import BrokerError
 
 _IMAGE = "rabbitmq:4.3"
 _DOCKER = os.environ.get("DOCKER", "docker")

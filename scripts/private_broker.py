@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from scripts.amqp_probe import NotReachableError, check_broker
 from scripts.child_processes import Child, kill_group
+from scripts.ports import free_ports
 
 # Debian's programs on the PATH change to user `rabbitmq` and its directories; the real ones lie here.
 _DEBIAN_PROGRAMS = "/usr/lib/rabbitmq/bin"
@@ -190,14 +191,6 @@ def _program(name: str) -> Path:
     if program is None:
         raise BrokerError(f"The program {name} is not installed (it comes with rabbitmq-server).")
     return program
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _wait_for_port(port: int, child: Child) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from http import HTTPStatus
 
 from scripts.compose_project import ComposeError, ComposeProject, find_compose
-from scripts.private_broker import free_ports
+from scripts.ports import free_ports
 from scripts.quote_client import Answer, QuoteClient
 
 _HEALTHY_SECONDS = 90.0

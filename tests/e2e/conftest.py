@@ -2,7 +2,6 @@
 
 import re
 import secrets
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import requests
 
 from scripts import services
 from scripts.child_processes import Child
+from scripts.ports import free_ports
 from tests.stand_ins import StooqStandIn
 
 ANSWER_SECONDS = 9.0
@@ -24,9 +24,8 @@ class System:
 
     def __init__(self, transport: str, directory: Path, stooq_url: str, amqp_url: str | None, **settings: str) -> None:
         self.directory = directory
-        self.port = _free_port()
+        self.port, stock_port = free_ports(2)
         self.heartbeat = directory / "worker.heartbeat"
-        stock_port = _free_port()
         self.transport = transport
         self.environment = {
             "APP_ENV": "production",
@@ -161,9 +160,3 @@ def assert_problem(answer: requests.Response, status: int, slug: str) -> None:
     assert body["status"] == status
     assert body["request_id"] == answer.headers["X-Request-ID"]
     assert not re.search(r"Traceback|Error\b|sqlite|amqp://|127\.0\.0\.1", answer.text)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
