@@ -69,22 +69,24 @@ class Fetcher:
         *,
         headers: Mapping[str, str] | None = None,
         second_url: str | None = None,
+        again: bool = True,
     ) -> Response:
         """GET `url`; a second try follows a failed connection or a 5xx, if there is time.
 
         :param max_bytes: of the body, before and after decompression.
         :param headers: sent with the request, and never logged.
         :param second_url: where the second try goes; with one, it follows a 429 too.
+        :param again: whether there may be a second try.
         :raises ProviderError: time-out; unreachable; malformed when the body is too large or cannot be decompressed.
         """
         statuses = _RETRIED if second_url is None else _RETRIED | {_TOO_MANY_REQUESTS}
         try:
             response = self._try(url, params, headers, deadline, max_bytes)
         except ConnectionFailedError:
-            if not _pause(deadline):
+            if not (again and _pause(deadline)):
                 raise
         else:
-            if response.status not in statuses or not _pause(deadline):
+            if response.status not in statuses or not (again and _pause(deadline)):
                 return response
         return self._try(second_url or url, params, headers, deadline, max_bytes)
 

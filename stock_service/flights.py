@@ -10,10 +10,10 @@ from service_kit.deadline import Deadline
 from stock_contract import ErrorCode, Failure
 from stock_service.cache import Fetch, Result, Results
 
-_WORTH_ANOTHER: Final = 0.5
+WORTH_ANOTHER: Final = 0.5
 """Seconds more than the leader had, with which it makes sense to try what ran out of time under the leader."""
 
-_TIMED_OUT: Final = Failure(ErrorCode.UPSTREAM_TIMEOUT)
+TIMED_OUT: Final = Failure(ErrorCode.UPSTREAM_TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,6 @@ class SingleFlight:
 def _follow(flight: _Flight, deadline: Deadline) -> Result | None:
     """What came of another thread's flight; None when it ran out of time and this thread has clearly more."""
     if not wait([flight.landed], deadline.remaining()).done:
-        return _TIMED_OUT
+        return TIMED_OUT
     result = flight.landed.result()
-    return None if result == _TIMED_OUT and deadline.at - flight.deadline.at > _WORTH_ANOTHER else result
+    return None if result == TIMED_OUT and deadline.at - flight.deadline.at > WORTH_ANOTHER else result

@@ -21,7 +21,7 @@ worker_class = "gthread"
 threads = _settings.worker_threads
 keepalive = 30
 graceful_timeout = int(GRACEFUL_STOP)
-limit_request_line = 2048
+limit_request_line = 4094  # fifty codes of twenty characters, each of three when it is escaped
 limit_request_fields = 50
 control_socket_disable = True
 if Path("/dev/shm").is_dir():  # noqa: S108  a worker's heartbeat must not wait for a slow disk

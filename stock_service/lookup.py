@@ -72,7 +72,7 @@ def _best(result: Quote | Failure, kept: Entry | None) -> Quote | Failure:
     settled = is_live(result) if isinstance(result, Quote) else result.code is ErrorCode.SYMBOL_NOT_FOUND
     if settled or kept is None or not isinstance(kept.result, Quote):
         return result
-    return replace(kept.result, stale=True)
+    return replace(kept.result, stale=True, fresh_until=None)
 
 
 def build_lookup(settings: Settings) -> QuoteLookup:

@@ -28,15 +28,19 @@ class RedisLink:
             url,
             socket_connect_timeout=_TIMEOUT,
             socket_timeout=_TIMEOUT,
-            retry=Retry(NoBackoff(), _RETRIES),
+            # Not after a time-out: who did not answer in time is not asked a second time.
+            retry=Retry(NoBackoff(), _RETRIES, supported_errors=(redis.ConnectionError,)),
         )
         self._clock = clock
         self._lock = threading.Lock()
         self._away_until: float | None = None
 
-    def run(self, commands: Callable[[Any], None]) -> list[Any] | None:
-        """The answers to what `commands` puts into a pipeline; None when Redis is away. It never raises for that."""
-        if self._is_left_alone():
+    def run(self, commands: Callable[[Any], None], *, even_if_away: bool = False) -> list[Any] | None:
+        """The answers to what `commands` puts into a pipeline; None when Redis is away. It never raises for that.
+
+        :param even_if_away: try, though a moment ago it did not answer: something of ours must not stay there.
+        """
+        if not even_if_away and self._is_left_alone():
             return None
         pipe = self._client.pipeline(transaction=False)
         try:
@@ -53,7 +57,12 @@ class RedisLink:
 
     def _is_left_alone(self) -> bool:
         with self._lock:
-            return self._away_until is not None and self._clock() < self._away_until
+            if self._away_until is None:
+                return False
+            if self._clock() < self._away_until:
+                return True
+            self._away_until = self._clock() + _AWAY  # this caller tries; the others go on without
+            return False
 
     def _lost(self, error: redis.RedisError) -> None:
         with self._lock:

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from service_kit.deadline import Deadline
 from stock_contract import (
-    ErrorCode,
     Failure,
     MalformedMessageError,
     Quote,
@@ -20,6 +19,7 @@ from stock_contract import (
     encode_reply,
 )
 from stock_service.cache import Entry, Fetch, Lifetimes, MemoryCache, Result, Results, load_missing
+from stock_service.flights import TIMED_OUT, WORTH_ANOTHER
 from stock_service.redis_link import RedisLink
 
 _PREFIX: Final = "stock-quotes:v1"
@@ -90,7 +90,7 @@ class SharedCache:
         try:
             results = load_missing(self.read(symbols), symbols, deadline, fetch, self._write)
         finally:  # after a defect too: nobody must wait for what will not come
-            self._link.run(partial(_show, symbols, token, results))
+            self._link.run(partial(_show, symbols, token, results), even_if_away=True)
         return results
 
     def _write(self, results: Mapping[str, Result]) -> None:
@@ -111,12 +111,15 @@ class SharedCache:
             if answers is None:
                 return results
             for (symbol, holder), claim, shown in zip(list(waiting.items()), answers[::2], answers[1::2], strict=True):
-                if result := _decoded(shown or b""):
+                result = _decoded(shown or b"")
+                if result == TIMED_OUT and deadline.remaining() > WORTH_ANOTHER:
+                    result = None  # the holder had little time; this caller has more, and tries itself
+                if result:
                     results[symbol] = result
                 if result or claim != holder.encode():
                     del waiting[symbol]
             if waiting and deadline.expired:
-                return results | dict.fromkeys(waiting, Failure(ErrorCode.UPSTREAM_TIMEOUT))
+                return results | dict.fromkeys(waiting, TIMED_OUT)
             if waiting:
                 time.sleep(min(_POLL_SECONDS, deadline.remaining()))
         return results

@@ -88,6 +88,7 @@ class Fetch(Protocol):
         *,
         headers: Mapping[str, str] | None = None,
         second_url: str | None = None,
+        again: bool = True,
     ) -> Response: ...
 
 

@@ -55,7 +55,7 @@ class Cboe:
         url = f"{self.url}{escaped(code.code, safe='')}.json"
         response = self.http(url, {}, deadline)
         if response.status in _REDIRECTS:
-            response = self.http(redirect_target(response, url), {}, deadline)
+            response = self.http(redirect_target(response, url), {}, deadline, again=False)  # it is part of that try
         return {symbol: parse(response, symbol, code, datetime.now(UTC))}
 
 

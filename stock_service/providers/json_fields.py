@@ -11,7 +11,8 @@ from stock_service.providers.base import malformed
 
 _NUMBER: Final = re.compile(r"\d{1,12}(\.\d{1,30})?", re.ASCII)
 _MAX_PRICE: Final = Decimal(10) ** 12
-_SMALLEST_STEP: Final = Decimal(1).scaleb(-10)
+_MAX_PLACES: Final = 10
+_SMALLEST_STEP: Final = Decimal(1).scaleb(-_MAX_PLACES)
 """The contract's prices have ten decimal places; more come only from binary floats."""
 _MAX_VOLUME: Final = 10**18
 _LATEST: Final = 4_102_444_800
@@ -46,7 +47,8 @@ def price(value: object, factor: Decimal = Decimal(1)) -> Decimal:
     rounded = exact.quantize(_SMALLEST_STEP)
     if not 0 < rounded <= _MAX_PRICE:
         raise malformed("not a price")
-    return exact if rounded == exact else rounded
+    exponent = exact.as_tuple().exponent
+    return exact if isinstance(exponent, int) and exponent >= -_MAX_PLACES else rounded
 
 
 def volume(value: object) -> int | None:

@@ -66,4 +66,4 @@ def test_gunicorn_has_its_configuration(arguments: tuple[str, ...], cwd: Path) -
     assert (settings["worker_class"], settings["workers"], settings["threads"]) == ("gthread", "1", "3")
     assert settings["graceful_timeout"] == "12"
     assert settings["control_socket_disable"] == "True"
-    assert (settings["limit_request_line"], settings["limit_request_fields"]) == ("2048", "50")
+    assert (settings["limit_request_line"], settings["limit_request_fields"]) == ("4094", "50")

@@ -174,7 +174,7 @@ def test_when_all_fail_the_last_quote_is_served_and_marked(
     provider.outcome = kind
 
     clock.now += 3599
-    assert one(lookup) == replace(fresh, stale=True)
+    assert one(lookup) == replace(fresh, stale=True, fresh_until=None)
     assert one(lookup).fetched_at == fresh.fetched_at
     clock.now += 1
     assert isinstance(one(lookup), Failure)

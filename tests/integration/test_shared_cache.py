@@ -287,4 +287,4 @@ def test_the_last_quote_is_served_stale_from_redis_too(redis: PrivateRedis, stoo
     RedisLink(redis.url).run(lambda pipe: pipe.pexpire("stock-quotes:v1:quote:AAPL.US", 3_540_000))
     stooq.status = 503
 
-    assert one(lookup_at(redis.url)) == replace(fresh, stale=True)
+    assert one(lookup_at(redis.url)) == replace(fresh, stale=True, fresh_until=None)
