@@ -1,6 +1,8 @@
 """A provider behind its breaker: what counts against it, and what is told about it."""
 
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -104,3 +106,24 @@ def test_one_line_is_logged_for_a_request_that_failed(fake: Make, caplog: pytest
 
     (record,) = caplog.records
     assert (record.getMessage(), record.symbol, record.symbols) == ("upstream.failed", "A", 3)
+
+
+def test_a_batch_that_meets_the_trial_gets_all_its_quotes_when_the_provider_is_back(fake: Make, quote: Quote) -> None:
+    now = 0.0
+    provider = fake("a", FailureKind.BLOCKED)
+    guard = GuardedProvider(provider, clock=lambda: now)
+    ask(guard)
+    assert guard.status().breaker is BreakerState.OPEN
+    now += 600
+    takes_a_moment = threading.Event()
+
+    def answer(symbol: str, _deadline: Deadline) -> Quote:
+        takes_a_moment.wait(0.05)
+        return replace(quote, symbol=symbol)
+
+    provider.outcome = answer
+
+    outcomes = ask(guard, "A B C D E F")
+
+    assert [getattr(outcome, "symbol", outcome) for outcome in outcomes.values()] == list("ABCDEF")
+    assert guard.status().breaker is BreakerState.CLOSED

@@ -202,3 +202,13 @@ def test_the_key_shows_nowhere(
 
     assert "canary" not in " ".join(told)
     assert "canary" not in str([record.__dict__ for record in caplog.records])
+
+
+def test_a_redirect_of_cboes_belongs_to_its_try_and_is_not_repeated(fetcher: Fetcher, servers: Any) -> None:
+    unavailable = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+    server = servers.answering(servers.reply(b"", 307, "Location: /elsewhere/MSFT.json\r\n"), unavailable)
+
+    with pytest.raises(ProviderError):
+        Cboe(server.url, fetcher.fetch).fetch(["MSFT.US"], Deadline.after(4))
+
+    assert len(server.heads) == 2
