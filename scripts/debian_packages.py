@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,28 @@ _MINUTES = 10 * 60
 
 class InstallError(RuntimeError):
     """The package cannot be installed here; the text says why."""
+
+
+class MissingProgramError(RuntimeError):
+    """A program is not here; the text says how to get it."""
+
+
+def ensure_program(program: str, package: str, say: Callable[[str], None]) -> None:
+    """Have `program` on the PATH; as root on Debian or Ubuntu `package` is installed when it is missing.
+
+    :raises MissingProgramError: it is missing, and may not or could not be installed.
+    """
+    if shutil.which(program):
+        return
+    if not may_install():
+        raise MissingProgramError(
+            f"These tests need {program}. Either will do: install {package}; run as root on Debian or Ubuntu."
+        )
+    say(f"installing {package} from the distribution's packages (its service is not started)")
+    try:
+        install_without_starting(package)
+    except InstallError as error:
+        raise MissingProgramError(f"{program} is missing and installing {package} failed: {error}") from error
 
 
 def may_install() -> bool:

@@ -18,9 +18,10 @@ import pika.exceptions
 import pytest
 
 from scripts.brokers import Broker, own_broker, reachable_url
+from scripts.debian_packages import MissingProgramError, ensure_program
 from scripts.private_broker import BrokerError
 from scripts.private_postgres import PostgresError, ensure_programs
-from tests.private_redis import RedisError, ensure_program
+from tests.private_redis import PROGRAM as REDIS
 
 _NEED_OWN = {"broker", "module_amqp_url"}
 _NEED_ANY = {"amqp_url", "queue_name"}
@@ -47,7 +48,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if "postgres" in wanted:
         problems += _missing(lambda: ensure_programs(_say))
     if "redis" in wanted:
-        problems += _missing(lambda: ensure_program(_say))
+        problems += _missing(lambda: ensure_program(REDIS, REDIS, _say))
+    if "curl" in wanted:
+        problems += _missing(lambda: ensure_program("curl", "curl", _say))
     if wanted & (_NEED_OWN | _NEED_ANY):
         problems += _missing(lambda: _provide_brokers(session.config, wanted))
     if problems:  # once and last, instead of in each of the tests that need it
@@ -59,7 +62,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _missing(provide: Callable[[], None]) -> list[str]:
     try:
         provide()
-    except (BrokerError, PostgresError, RedisError) as error:
+    except (BrokerError, PostgresError, MissingProgramError) as error:
         return [str(error)]
     return []
 

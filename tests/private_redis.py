@@ -1,21 +1,13 @@
 """A Redis of the tests' own: on a free port, with nothing on disk. tests/conftest.py sees to its program."""
 
-import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
-from scripts.debian_packages import InstallError, install_without_starting, may_install
-
 _START_SECONDS: Final = 10.0
-_PACKAGE: Final = "redis-server"
-
-
-class RedisError(RuntimeError):
-    """There is no Redis here; the text says how to get one."""
+PROGRAM: Final = "redis-server"
 
 
 class PrivateRedis:
@@ -35,7 +27,7 @@ class PrivateRedis:
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         log = (self._folder / "redis.log").open("ab")
         with log:
-            self._process = subprocess.Popen([_PACKAGE, *options, "--dir", str(self._folder)], stdout=log, stderr=log)
+            self._process = subprocess.Popen([PROGRAM, *options, "--dir", str(self._folder)], stdout=log, stderr=log)
         self._wait_until_it_answers()
         return self
 
@@ -59,21 +51,3 @@ class PrivateRedis:
                 return connection.recv(5) == b"+PONG"
         except OSError:
             return False
-
-
-def ensure_program(say: Callable[[str], None]) -> None:
-    """Have the server on this machine; as root on Debian or Ubuntu it is installed when missing.
-
-    :raises RedisError: there is none, and it may not or could not be installed.
-    """
-    if shutil.which(_PACKAGE):
-        return
-    if not may_install():
-        raise RedisError(
-            f"These tests need a real Redis. Either will do: install {_PACKAGE}; run as root on Debian or Ubuntu."
-        )
-    say(f"installing {_PACKAGE} from the distribution's packages (its service is not started)")
-    try:
-        install_without_starting(_PACKAGE)
-    except InstallError as error:
-        raise RedisError(f"{_PACKAGE} is missing and installing it failed: {error}") from error

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stock_contract import dump_quote, load_quote
-from stock_service.providers import cboe, twelvedata, yahoo
+from stock_service.providers import cboe, json_fields, twelvedata, yahoo
 from stock_service.providers.base import FailureKind, Outcomes, ProviderError, Response
 from stock_service.providers.symbols import CboeCode, TwelveDataCode, YahooCode
 
@@ -98,3 +99,8 @@ def test_no_status_with_any_bytes_means_unknown_symbol(parse: Any, status: int, 
     except ProviderError as error:
         outcomes = {"": error}
     assert all(getattr(outcome, "kind", None) is not FailureKind.NOT_FOUND for outcome in outcomes.values())
+
+
+def test_zeros_at_the_end_of_a_price_do_not_make_it_too_long_for_the_contract() -> None:
+    assert json_fields.price("150.400000000000").as_tuple().exponent >= -10
+    assert json_fields.price("150.4") == Decimal("150.4")

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -108,7 +107,12 @@ def test_nothing_of_a_killed_run_is_in_the_way_of_the_next(start: Callable[..., 
     assert run.end(signal.SIGTERM) == 0
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the printed lines are for a shell that has curl")
+@pytest.fixture
+def curl() -> None:
+    """The program; tests/conftest.py has seen to it."""
+
+
+@pytest.mark.usefixtures("curl")
 def test_the_printed_lines_work_as_they_are(start: Callable[..., Run]) -> None:
     printed = start(STOCK_TRANSPORT="http").read_until("Ctrl-C stops everything.")
     lines = re.search(r"another terminal:\n(.*)\nCtrl-C", printed, re.DOTALL)
