@@ -1,9 +1,9 @@
 """Remote procedure calls over RabbitMQ: how a call crosses the broker. Knows no stocks and no web.
 
-A process that asks makes one client, `client = connect_client(url, "queue", grace=3.0)`, and shares it among its
-threads: `client.call(b"...", deadline=Deadline.after(6.0))`. A process that answers calls
-`serve(url, "queue", handler, ...)` on its main thread. docs/adr/0002 and 0003 say why replies and acknowledgements go
-the way they do.
+A process that asks makes one client, `client = connect_client(url, "queue", exchange="exchange", grace=3.0)`, and
+shares it among its threads: `client.call(b"...", deadline=Deadline.after(6.0))`. A process that answers calls
+`serve(url, "queue", handler, exchange="exchange", ...)` on its main thread. docs/adr/0002 and 0003 say why replies and
+acknowledgements go the way they do, 0009 who declares what.
 """
 
 from amqp_rpc.amqp_client import AmqpClientTransport, ReplyPath
@@ -45,21 +45,26 @@ __all__ = [
 ]
 
 
-def connect_client(
+def connect_client(  # noqa: PLR0913  each is named at the call
     url: str,
     queue: str,
     *,
+    exchange: str,
     grace: float,
     heartbeat: int = 10,
     max_in_flight: int = DEFAULT_MAX_IN_FLIGHT,
     reply_path: ReplyPath = "direct",
+    ca: str = "",
 ) -> RpcClient:
     """A client of `queue` on the broker at `url`; returns at once and connects on a thread of its own.
 
+    :param exchange: the direct exchange that `queue` is bound to by its own name.
     :param grace: seconds for which calls wait when the queue has lost its last consumer, for a worker that restarts.
     :param heartbeat: seconds of the AMQP heartbeat.
     :param max_in_flight: calls waiting at once; one more is refused with `OverloadedError`.
+    :param ca: certificates in PEM to trust an `amqps://` broker by, instead of the system's.
     :raises ValueError: the URL is not one.
     """
-    parameters = connection_parameters(url, name=f"{queue} client", heartbeat=heartbeat)
-    return RpcClient(AmqpClientTransport(parameters, queue, reply_path), grace=grace, max_in_flight=max_in_flight)
+    parameters = connection_parameters(url, name=f"{queue} client", heartbeat=heartbeat, ca=ca)
+    transport = AmqpClientTransport(parameters, exchange, queue, reply_path)
+    return RpcClient(transport, grace=grace, max_in_flight=max_in_flight)

@@ -2,15 +2,18 @@
 
 import logging
 import time
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import pika
 from pika.channel import Channel
+from pika.spec import Basic
 
 from amqp_rpc.amqp_connection import AmqpConnection
+from amqp_rpc.confirms import Unconfirmed
 from amqp_rpc.corked_connection import CorkedConnection
 from amqp_rpc.messages import BUDGET_HEADER, FAILED_HEADER, Call, QueueState, Reply
 from amqp_rpc.queue_watcher import QueueWatcher
+from amqp_rpc.topology import CLIENT_PARTS, Topology
 from amqp_rpc.transport import ClientListener
 
 _log = logging.getLogger(__name__)
@@ -22,21 +25,29 @@ _DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
 _TRANSIENT: Final = pika.DeliveryMode.Transient.value
 _ASK_EVERY: Final = 1.0
 _LOOK_AGAIN_AFTER: Final = 0.05
-_ANSWER_WITHIN: Final = 2.0
+_ANSWER_WITHIN: Final = 1.0
 """Seconds for the broker to count consumers; after that the connection is dead, long before a heartbeat says so."""
 
 
 class AmqpClientTransport:
-    """Publishes to `queue` through the default exchange, with `mandatory`, so that a missing queue is said at once."""
+    """Publishes to `exchange` with the name of `queue` as routing key.
 
-    def __init__(self, parameters: pika.URLParameters, queue: str, reply_path: ReplyPath = "direct") -> None:
+    Always with `mandatory`, so that a missing queue is said at once, and with confirms, so that a full one is.
+    """
+
+    def __init__(
+        self, parameters: pika.URLParameters, exchange: str, queue: str, reply_path: ReplyPath = "direct"
+    ) -> None:
+        self._exchange = exchange
         self._queue = queue
+        self._topology = Topology(exchange, queue, CLIENT_PARTS)
         self._reply_path = reply_path
         self._link: AmqpConnection[Call] = AmqpConnection(parameters, self, role="client")
         self._listener: ClientListener
         self._connection: CorkedConnection | None = None
         self._channel: Channel | None = None
         self._reply_to = _DIRECT_REPLY_TO
+        self._unconfirmed = Unconfirmed()
         self._ready = False
         self._blocked = False
         self._watcher = QueueWatcher(queue, self._on_queue_seen)
@@ -58,7 +69,7 @@ class AmqpClientTransport:
         self._connection = connection
         connection.add_on_connection_blocked_callback(lambda *_: self._on_blocked(blocked=True))
         connection.add_on_connection_unblocked_callback(lambda *_: self._on_blocked(blocked=False))
-        connection.channel(on_open_callback=self._on_channel_open)
+        self._topology.declare(connection, lambda: self._open_channel(connection), self._on_channel_failed)
 
     def lost(self) -> None:
         self._ready = self._blocked = False
@@ -75,7 +86,9 @@ class AmqpClientTransport:
         if budget_ms <= 0:
             return  # its caller is gone already
         self._look_before(call)
-        channel.basic_publish("", self._queue, call.body, self._properties(call, budget_ms), mandatory=True)
+        properties = self._properties(call, budget_ms)
+        channel.basic_publish(self._exchange, self._queue, call.body, properties, mandatory=True)
+        self._unconfirmed.published(call.correlation_id)
 
     def drop(self, call: Call) -> None:
         self._listener.on_dropped(call.correlation_id)
@@ -89,11 +102,19 @@ class AmqpClientTransport:
             headers={**call.headers, BUDGET_HEADER: budget_ms},
         )
 
+    def _open_channel(self, connection: CorkedConnection) -> None:
+        self._watcher.prepare(connection)
+        connection.channel(on_open_callback=self._on_channel_open)
+
     def _on_channel_open(self, channel: Channel) -> None:
         self._channel = channel
-        channel.add_on_close_callback(self._on_channel_closed)
+        self._unconfirmed = Unconfirmed()
+        channel.add_on_close_callback(lambda _, reason: self._on_channel_failed(reason))
         channel.add_on_return_callback(self._on_return)
         channel.add_on_cancel_callback(lambda _: self._link.abort("rpc.consumer_cancelled"))
+        channel.confirm_delivery(self._on_confirm, lambda _: self._prepare_replies(channel))
+
+    def _prepare_replies(self, channel: Channel) -> None:
         if self._reply_path == "direct":
             self._consume_replies(channel, _DIRECT_REPLY_TO)
         else:
@@ -117,7 +138,14 @@ class AmqpClientTransport:
     def _on_return(self, _channel: Channel, _method: object, properties: pika.BasicProperties, _body: bytes) -> None:
         self._listener.on_returned(properties.correlation_id or "")
 
-    def _on_channel_closed(self, _channel: Channel, reason: Exception) -> None:
+    def _on_confirm(self, frame: Any) -> None:
+        confirm = frame.method
+        settled = self._unconfirmed.settle(confirm.delivery_tag, multiple=confirm.multiple)
+        if isinstance(confirm, Basic.Nack):
+            for correlation_id in settled:
+                self._listener.on_nacked(correlation_id)
+
+    def _on_channel_failed(self, reason: Exception) -> None:
         # Losing the channel alone also voids the reply address: one way back for both, a new connection.
         if self._connection is not None and self._connection.is_open:
             _log.error("rpc.channel_closed", extra={"reason": str(reason)[:300]})
@@ -152,10 +180,16 @@ class AmqpClientTransport:
     def _ask(self, now: float) -> None:
         if not self._ready or self._blocked or self._connection is None:
             return  # a blocked broker reads nothing, so its silence means nothing
-        if self._watcher.waiting_since(now) > _ANSWER_WITHIN:
-            self._link.abort("rpc.broker_silent")
+        if self._watcher.ask(self._connection, now):
+            self._link.run_later(_ANSWER_WITHIN, lambda: self._expect_answer(now))
+
+    def _expect_answer(self, asked_at: float) -> None:
+        if self._watcher.asked_at != asked_at:
             return
-        self._watcher.ask(self._connection, now)
+        if self._blocked:
+            self._link.run_later(_ANSWER_WITHIN, lambda: self._expect_answer(asked_at))
+        else:
+            self._link.abort("rpc.broker_silent")
 
     def _on_queue_seen(self, queue: QueueState) -> None:
         self._listener.on_queue_seen(queue)

@@ -13,11 +13,13 @@ from pika.spec import Basic
 from amqp_rpc.amqp_connection import AmqpConnection
 from amqp_rpc.corked_connection import CorkedConnection
 from amqp_rpc.messages import FAILED_HEADER, Delivery, Reply
+from amqp_rpc.topology import SERVER_PARTS, Topology
 from amqp_rpc.transport import ServerListener
 
 _log = logging.getLogger(__name__)
 
 _TICK: Final = 2.0
+_TICKS_TO_DECLARE_AGAIN: Final = 2
 _TRANSIENT: Final = pika.DeliveryMode.Transient.value
 
 
@@ -36,7 +38,7 @@ class _Finished:
 
 
 class AmqpServerTransport:
-    """Consumes `queue`, which it declares durable, with `prefetch` unacknowledged deliveries at most.
+    """Consumes `queue`, bound to `exchange`, with `prefetch` unacknowledged deliveries at most.
 
     :param on_alive: called every two seconds while it consumes and the I/O loop turns; for liveness checks.
     """
@@ -44,12 +46,14 @@ class AmqpServerTransport:
     def __init__(
         self,
         parameters: pika.URLParameters,
+        exchange: str,
         queue: str,
         *,
         prefetch: int,
         on_alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._queue = queue
+        self._topology = Topology(exchange, queue, SERVER_PARTS)
         self._prefetch = prefetch
         self._on_alive = on_alive
         self._link: AmqpConnection[_Finished] = AmqpConnection(parameters, self, role="server")
@@ -60,6 +64,7 @@ class AmqpServerTransport:
         self._stopping = False
         self._stopped = threading.Event()
         self._ticking = False
+        self._ticks = 0
 
     def start(self, listener: ServerListener) -> None:
         self._listener = listener
@@ -82,7 +87,7 @@ class AmqpServerTransport:
         if self._stopping:
             return
         self._connection = connection
-        connection.channel(on_open_callback=self._on_channel_open)
+        self._topology.declare(connection, lambda: self._open_channel(connection), self._on_channel_failed)
 
     def lost(self) -> None:
         self._connection = self._channel = self._consumer_tag = None
@@ -103,14 +108,15 @@ class AmqpServerTransport:
     def drop(self, finished: _Finished) -> None:
         _log.info("rpc.reply_dropped", extra={"reason": "the connection that brought the request is gone"})
 
+    def _open_channel(self, connection: CorkedConnection) -> None:
+        if not self._stopping:
+            connection.channel(on_open_callback=self._on_channel_open)
+
     def _on_channel_open(self, channel: Channel) -> None:
         self._channel = channel
-        channel.add_on_close_callback(self._on_channel_closed)
+        channel.add_on_close_callback(lambda _, reason: self._on_channel_failed(reason))
         channel.add_on_cancel_callback(self._on_cancelled_by_broker)
         channel.basic_qos(prefetch_count=self._prefetch)
-        channel.queue_declare(self._queue, durable=True, callback=lambda _: self._consume(channel))
-
-    def _consume(self, channel: Channel) -> None:
         if not self._stopping:
             self._consumer_tag = channel.basic_consume(
                 self._queue, self._on_message, auto_ack=False, callback=self._on_consuming
@@ -125,6 +131,9 @@ class AmqpServerTransport:
         self._ticking = self._consumer_tag is not None
         if self._ticking:
             self._link.run_later(_TICK, self._tick)  # first: a sign of life that fails must not be the last one
+            self._ticks += 1
+            if self._ticks % _TICKS_TO_DECLARE_AGAIN == 0 and self._connection is not None:
+                self._topology.declare_again(self._connection, self._on_channel_failed)
             self._on_alive()
 
     def _on_message(
@@ -153,7 +162,7 @@ class AmqpServerTransport:
         _log.warning("rpc.consumer_cancelled", extra={"queue": self._queue})
         self._link.abort("rpc.consumer_cancelled")
 
-    def _on_channel_closed(self, _channel: Channel, reason: Exception) -> None:
+    def _on_channel_failed(self, reason: Exception) -> None:
         if self._connection is not None and self._connection.is_open:
             _log.error("rpc.channel_closed", extra={"reason": str(reason)[:300]})
             self._link.abort("rpc.channel_closed")

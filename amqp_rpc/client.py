@@ -14,12 +14,15 @@ from amqp_rpc.errors import (
     ClientClosedError,
     ConnectionLostError,
     NoServerError,
+    OverloadedError,
     RemoteError,
     RpcError,
 )
 from amqp_rpc.messages import Call, QueueState, Reply
+from amqp_rpc.orphans import OrphanReplies
 from amqp_rpc.pending import PendingCall, PendingCalls
 from amqp_rpc.presence import ServerPresence
+from amqp_rpc.sampled_log import SampledLog
 from amqp_rpc.transport import ClientTransport
 from service_kit.deadline import Deadline
 
@@ -28,6 +31,9 @@ _log = logging.getLogger(__name__)
 DEFAULT_MAX_IN_FLIGHT: Final = 64
 _CONNECT_PATIENCE: Final = 0.8
 """Seconds that a call waits for a connection that is being made; with it, "no broker" is said within a second."""
+_REPEAT_PATIENCE: Final = 2.0
+"""The same for a call that has lost its connection: a moment ago there was a broker, and a handshake over a slow
+network takes seven round trips. An attempt that fails ends the wait at once."""
 
 
 class _State(enum.Enum):
@@ -53,12 +59,20 @@ class RpcClient:
         self._state = _State.CONNECTING
         self._state_changed = threading.Condition()
         self._blocked = False
+        self._nacked = SampledLog(_log, logging.WARNING, "rpc.nacked")
+        self._unroutable = SampledLog(_log, logging.ERROR, "rpc.unroutable")
+        self._orphans = OrphanReplies()
         transport.start(self)
 
     @property
     def in_flight(self) -> int:
         """How many calls wait for a reply."""
         return len(self._pending)
+
+    @property
+    def orphan_replies(self) -> int:
+        """How many replies have come that nobody waited for."""
+        return self._orphans.total
 
     def call(self, body: bytes, *, deadline: Deadline, headers: Mapping[str, str] | None = None) -> bytes:
         """Send `body` and return the body of its reply.
@@ -71,10 +85,10 @@ class RpcClient:
         :raises RemoteError: the server's handler failed.
         """
         try:
-            return self._attempt(body, deadline, headers or {})
+            return self._attempt(body, deadline, headers or {}, _CONNECT_PATIENCE)
         except ConnectionLostError:
             _log.info("rpc.call_repeated")
-            return self._attempt(body, deadline, headers or {})
+            return self._attempt(body, deadline, headers or {}, _REPEAT_PATIENCE)
 
     def close(self) -> None:
         """End waiting calls with `ClientClosedError` and close the connection; safe to repeat."""
@@ -82,8 +96,8 @@ class RpcClient:
         self._pending.end_all(lambda: ClientClosedError("the client was closed"))
         self._transport.close()
 
-    def _attempt(self, body: bytes, deadline: Deadline, headers: Mapping[str, str]) -> bytes:
-        self._admit(deadline)
+    def _attempt(self, body: bytes, deadline: Deadline, headers: Mapping[str, str], patience: float) -> bytes:
+        self._admit(deadline.within(patience))
         now = time.monotonic()
         call = Call(secrets.token_hex(16), body, headers, deadline, created_at=now)
         waiting = PendingCall(call.correlation_id, now)
@@ -100,9 +114,9 @@ class RpcClient:
             waiting.wait(1.0)  # the reply is being handed over at this very moment
         return _body_of(waiting.outcome())
 
-    def _admit(self, deadline: Deadline) -> None:
+    def _admit(self, patience: Deadline) -> None:
         if self._state is not _State.UP:
-            self._wait_for_connection(deadline.within(_CONNECT_PATIENCE))
+            self._wait_for_connection(patience)
         if self._blocked:
             raise BrokerUnavailableError("the broker takes no messages")
         if self._presence.deserted:
@@ -137,10 +151,16 @@ class RpcClient:
         self._blocked = blocked
 
     def on_reply(self, reply: Reply) -> None:
-        self._end(reply.correlation_id, reply)
+        if not self._end(reply.correlation_id, reply):
+            self._orphans.came()
 
     def on_returned(self, correlation_id: str) -> None:
+        self._unroutable.happened()
         self._end(correlation_id, NoServerError("there is no such queue"))
+
+    def on_nacked(self, correlation_id: str) -> None:
+        self._nacked.happened()
+        self._end(correlation_id, OverloadedError("the queue is full"))
 
     def on_dropped(self, correlation_id: str) -> None:
         self._end(correlation_id, ConnectionLostError("the connection was lost before the call was sent"))
@@ -158,12 +178,12 @@ class RpcClient:
     def wants_to_see_queue(self) -> bool:
         return len(self._pending) > 0 or self._presence.worth_watching(time.monotonic())
 
-    def _end(self, correlation_id: str, outcome: Reply | RpcError) -> None:
+    def _end(self, correlation_id: str, outcome: Reply | RpcError) -> bool:
+        """Whether anybody still waited."""
         waiting = self._pending.take(correlation_id)
-        if waiting is None:
-            _log.debug("rpc.orphan_reply")  # late, doubled or forged: nobody waits for it
-            return
-        waiting.end(outcome)
+        if waiting is not None:
+            waiting.end(outcome)
+        return waiting is not None
 
 
 def _body_of(outcome: Reply | RpcError | None) -> bytes:

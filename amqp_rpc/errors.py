@@ -6,7 +6,7 @@
     └── UnavailableError         the call was not, or may not have been, served; asking again later makes sense
         ├── BrokerUnavailableError   there is no connection, it was lost, or the broker has blocked it
         ├── NoServerError            nobody serves the queue
-        ├── OverloadedError          too many calls of this process are in flight
+        ├── OverloadedError          too many calls of this process are in flight, or the queue is full
         └── ClientClosedError        the client was closed
 
 pika's own exceptions never leave this package.
@@ -42,7 +42,7 @@ class NoServerError(UnavailableError):
 
 
 class OverloadedError(UnavailableError):
-    """The process already has its limit of calls in flight."""
+    """The process already has its limit of calls in flight, or the broker its limit of requests in the queue."""
 
 
 class ClientClosedError(UnavailableError):

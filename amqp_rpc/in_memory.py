@@ -70,7 +70,7 @@ class InMemoryQueue:
 
 
 class InMemoryClientTransport:
-    """Publishes into an `InMemoryQueue`. `cut`, `refuse` and `block` are the faults that tests put in.
+    """Publishes into an `InMemoryQueue`. `cut`, `refuse`, `block` and `reject` are the faults that tests put in.
 
     :param ask_every: seconds between two counts of the consumers.
     """
@@ -80,6 +80,7 @@ class InMemoryClientTransport:
         self._ask_every = ask_every
         self._listener: ClientListener
         self._up = False
+        self._rejecting = False
         self._watching = False
         self._closed = threading.Event()
 
@@ -95,7 +96,9 @@ class InMemoryClientTransport:
         if not self._watching:
             self._watching = True
             threading.Thread(target=self._watch, name="in-memory-watch", daemon=True).start()
-        if not call.deadline.expired and not self._queue.put(_Message(call, self)):
+        if self._rejecting:
+            self._listener.on_nacked(call.correlation_id)
+        elif not call.deadline.expired and not self._queue.put(_Message(call, self)):
             self._listener.on_returned(call.correlation_id)
 
     def close(self) -> None:
@@ -125,6 +128,10 @@ class InMemoryClientTransport:
     def block(self, *, blocked: bool) -> None:
         """Act as a broker with a memory alarm."""
         self._listener.on_blocked(blocked=blocked)
+
+    def reject(self, *, full: bool) -> None:
+        """Act as a broker whose queue is full, and whose policy is to refuse what comes then."""
+        self._rejecting = full
 
     def _watch(self) -> None:
         while not self._closed.wait(self._ask_every):

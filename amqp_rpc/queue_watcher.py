@@ -25,34 +25,50 @@ class QueueWatcher:
         self._queue = queue
         self._report = report
         self._channel: Channel | None = None
+        self._opening = False
         self._asked_at: float | None = None
         self._refused = False
         self.last_asked_at = float("-inf")
 
-    def waiting_since(self, now: float) -> float:
-        """Seconds since the question that is still open; 0 when none is."""
-        return 0.0 if self._asked_at is None else now - self._asked_at
+    @property
+    def asked_at(self) -> float | None:
+        """When the question that is still open was asked; None when none is."""
+        return self._asked_at
 
     def forget(self) -> None:
         """The connection is gone, and the open question with it."""
         self._channel = None
+        self._opening = False
         self._asked_at = None
         self._refused = False
 
-    def ask(self, connection: CorkedConnection, now: float) -> None:
-        """Ask, unless a question is open."""
+    def prepare(self, connection: CorkedConnection) -> None:
+        """Open the channel ahead of the first question.
+
+        The count is taken to be as old as its question; where a channel is opened in between, a consumer may have
+        taken a call and left in that time.
+        """
+        if not self._opening:
+            self._opening = True
+            connection.channel(on_open_callback=self._on_channel_open)
+
+    def ask(self, connection: CorkedConnection, now: float) -> bool:
+        """Ask, unless a question is open; True when one was asked."""
         if self._asked_at is not None or self._refused or not connection.is_open:
-            return
+            return False
         self._asked_at = self.last_asked_at = now
         if self._channel is not None and self._channel.is_open:
             self._declare(self._channel)
         else:
-            connection.channel(on_open_callback=self._on_channel_open)
+            self.prepare(connection)
+        return True
 
     def _on_channel_open(self, channel: Channel) -> None:
+        self._opening = False
         self._channel = channel
         channel.add_on_close_callback(self._on_channel_closed)
-        self._declare(channel)
+        if self._asked_at is not None:
+            self._declare(channel)
 
     def _declare(self, channel: Channel) -> None:
         channel.queue_declare(

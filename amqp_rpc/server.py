@@ -9,6 +9,7 @@ from typing import Final
 
 from amqp_rpc.messages import BUDGET_HEADER, Delivery, Reply, Request
 from amqp_rpc.transport import ServerTransport
+from amqp_rpc.watchdog import Watchdog
 from service_kit.deadline import Deadline
 
 _log = logging.getLogger(__name__)
@@ -27,13 +28,21 @@ class RpcServer:
     """Serves requests with `workers` threads; give the transport the same number as its prefetch.
 
     :param default_budget: seconds of work for a request that does not say how long its caller waits.
+    :param hung_after: seconds after the deadline of a request; when it is still in hand then, the process ends.
     """
 
     def __init__(
-        self, transport: ServerTransport, handler: Handler, *, workers: int, default_budget: float = 6.0
+        self,
+        transport: ServerTransport,
+        handler: Handler,
+        *,
+        workers: int,
+        default_budget: float = 6.0,
+        hung_after: float = 30.0,
     ) -> None:
         self._transport = transport
         self._handler = handler
+        self._watchdog = Watchdog(hung_after)
         self._default_budget = default_budget
         self._work: queue.SimpleQueue[tuple[Delivery, Request] | None] = queue.SimpleQueue()
         self._idle = threading.Condition()
@@ -46,6 +55,7 @@ class RpcServer:
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+        self._watchdog.start()
         self._transport.start(self)
 
     def drain(self, timeout: float) -> bool:
@@ -57,6 +67,7 @@ class RpcServer:
             drained = self._idle.wait_for(lambda: self._in_hand == 0, deadline.remaining())
         for _ in self._threads:
             self._work.put(None)
+        self._watchdog.stop()
         self._transport.close()
         _log.info("rpc.drained", extra={"unfinished": self._in_hand})
         return drained
@@ -102,7 +113,8 @@ class RpcServer:
             _log.info("rpc.expired", extra={"correlation_id": request.correlation_id})
             return None
         try:
-            body = self._handler(request)
+            with self._watchdog.watching(request):
+                body = self._handler(request)
             if not isinstance(body, bytes):
                 raise TypeError("the handler returned no bytes")  # noqa: TRY301  its defect, and told as one
             return Reply(request.correlation_id, body)

@@ -16,33 +16,44 @@ _BLOCKED_TIMEOUT: Final = 30.0
 """Seconds for which a broker may take no replies; then the requests in hand go back to it and expire there."""
 
 
-def serve(
+def serve(  # noqa: PLR0913  each is named at the call
     url: str,
     queue: str,
     handler: Handler,
     *,
+    exchange: str,
     workers: int,
     drain_seconds: float,
+    hung_after: float = 30.0,
     heartbeat: int = 10,
     heartbeat_file: Path | None = None,
+    ca: str = "",
 ) -> None:
     """Serve `queue` until SIGTERM or SIGINT, then drain for at most `drain_seconds`; a second signal ends at once.
 
     Call it on the main thread of a process that has no other threads yet: the signals are blocked for every thread
     and waited for, because a handler that interrupts the main thread could meet a lock that this thread holds.
 
+    A handler that hangs ends the process with exit code 70: let a supervisor start it anew.
+
+    :param exchange: the direct exchange that `queue` is bound to by its own name.
     :param workers: threads, and unacknowledged deliveries.
+    :param hung_after: seconds after its deadline; a request that is still in hand then counts as hung.
     :param heartbeat: seconds of the AMQP heartbeat.
     :param heartbeat_file: touched every two seconds while the process consumes; removed when it stops.
+    :param ca: certificates in PEM to trust an `amqps://` broker by, instead of the system's.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     transport = AmqpServerTransport(
-        connection_parameters(url, name=f"{queue} server", heartbeat=heartbeat, blocked_timeout=_BLOCKED_TIMEOUT),
+        connection_parameters(
+            url, name=f"{queue} server", heartbeat=heartbeat, blocked_timeout=_BLOCKED_TIMEOUT, ca=ca
+        ),
+        exchange,
         queue,
         prefetch=workers,
         on_alive=partial(_touch, heartbeat_file) if heartbeat_file else lambda: None,
     )
-    server = RpcServer(transport, handler, workers=workers)
+    server = RpcServer(transport, handler, workers=workers, hung_after=hung_after)
     server.start()
     received = signal.sigwait(_STOP_SIGNALS)
     _log.info("rpc.stop_requested", extra={"signal": signal.Signals(received).name})

@@ -26,6 +26,9 @@ class ClientListener(Protocol):
     def on_returned(self, correlation_id: str) -> None:
         """The broker had no queue for the call."""
 
+    def on_nacked(self, correlation_id: str) -> None:
+        """The broker refused the call: the queue is full."""
+
     def on_dropped(self, correlation_id: str) -> None:
         """The call was never sent, because the connection had gone."""
 
@@ -44,7 +47,10 @@ class ClientTransport(Protocol):
         """Begin to connect, and go on for ever until closed."""
 
     def publish(self, call: Call) -> None:
-        """Send soon; never waits, from any thread. Ends in a reply, a return, a drop, a disconnection, or nothing."""
+        """Send soon; never waits, from any thread.
+
+        Ends in a reply, a return, a nack, a drop, a disconnection, or nothing.
+        """
 
     def close(self) -> None:
         """Close the connection and end the transport's thread."""

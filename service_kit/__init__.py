@@ -1,1 +1,1 @@
-"""Plumbing that both processes need: settings, time budget, logs, request ids, problem+json. Knows no stocks."""
+"""Plumbing that both processes need: settings, time budget, logs, HTTP, Redis. Knows no stocks."""

@@ -1,16 +1,22 @@
 """Logging set-up: static event names with fields, readable in development, JSON lines in production.
 
 Code logs with the standard library, `_log.info("rpc.connected", extra={"host": host})`; structlog renders it and adds
-the request id of the context.
+the request id of the context. The lines leave through a bounded queue, so that nobody waits for who reads them.
 """
 
 import logging
 import logging.config
 import sys
-from typing import Any
+from types import TracebackType
+from typing import Any, Final
 
 import structlog
 from structlog.dev import plain_traceback
+
+# gunicorn's own lines go the same way as ours: its handler would wait for the reader.
+_GUNICORN: Final = "gunicorn.error"
+
+_log = logging.getLogger(__name__)
 
 # pika reports every loss with stack traces of its own; amqp_rpc reports each once, under a static name.
 _QUIETER = {"pika": "CRITICAL", "urllib3": "WARNING", "alembic.runtime.plugins": "WARNING"}
@@ -38,13 +44,23 @@ def configure_logging(level: str = "INFO", *, as_json: bool) -> None:
         ],
         "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
     }
+    sys.excepthook = _tell_of_crash
     logging.config.dictConfig(
         {
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"line": formatter},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+            "handlers": {"stderr": {"class": "service_kit.log_queue.LogQueueHandler", "formatter": "line"}},
             "root": {"handlers": ["stderr"], "level": level},
-            "loggers": {name: {"level": quieter} for name, quieter in _QUIETER.items()},
+            "loggers": {name: {"level": quieter} for name, quieter in _QUIETER.items()}
+            | {_GUNICORN: {"handlers": [], "propagate": True}},
         }
     )
+
+
+def _tell_of_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The end of a process goes the way of its other lines: beside them it could get between two halves of one."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        _log.critical("process.crashed", exc_info=(kind, error, trace))

@@ -5,6 +5,7 @@ because compose files pass `${X:-}` through.
 """
 
 import os
+import ssl
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -83,6 +84,15 @@ class EnvironmentReader:
             valid = False
         if not valid:
             self.problem(name, f"must be a URL that starts with {' or '.join(f'{s}://' for s in schemes)}")
+        return value
+
+    def certificates(self, name: str) -> str:
+        """Certificates in PEM; empty when there are none."""
+        value = self.text(name, "")
+        try:
+            ssl.create_default_context(cadata=value or None)
+        except (ssl.SSLError, ValueError):
+            self.problem(name, "must be one or more certificates in PEM (-----BEGIN CERTIFICATE-----)")
         return value
 
     def problem(self, name: str, text: str) -> None:

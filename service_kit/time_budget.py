@@ -20,10 +20,26 @@ UPSTREAM_READ: Final = 1.5
 
 DATABASE_SAVE: Final = 1.5
 """Saving a quote in the history, waiting for locks included."""
+DATABASE_ROLLBACK: Final = 0.25
+"""After that PostgreSQL may still say that it has given up, and roll back; then its connection is dropped."""
 DATABASE_LOCK: Final = 1.0
+DATABASE_PING: Final = 0.5
+"""A connection that lay in the pool answers in this time, or is replaced."""
+DATABASE_ANSWER: Final = 2.0
+"""No answer of the database takes longer, because it has limits of its own; then it, or the way to it, is gone."""
+DATABASE_IDLE: Final = 5.0
+"""A transaction that does nothing for so long has lost its owner."""
+MIGRATION_LOCK: Final = 60.0
+"""A migration waits so long for another one to end."""
+
+LOGIN_TURN: Final = 3.0
+"""A log-in waits so long for its turn to be checked; then come two writes to the database and a hash."""
 
 NO_SERVER_GRACE: Final = 3.0
 """For so long calls wait for a worker that is restarting, before callers are told that nobody serves."""
+
+HANDLER_HUNG: Final = 30.0
+"""A worker whose handler is still busy so long after its caller's deadline ends itself, to be started anew."""
 
 HEARTBEAT: Final = 10
 """AMQP heartbeat; RabbitMQ recommends 5 to 20 s (https://www.rabbitmq.com/docs/heartbeats)."""

@@ -22,6 +22,7 @@ from stock_contract.codec import (
 )
 from stock_contract.messages import (
     CONTRACT_VERSION,
+    REQUEST_EXCHANGE,
     REQUEST_QUEUE,
     BreakerState,
     ErrorCode,
@@ -39,6 +40,7 @@ __all__ = [
     "CONTRACT_VERSION",
     "MAX_SYMBOLS_PER_REQUEST",
     "MAX_SYMBOL_LENGTH",
+    "REQUEST_EXCHANGE",
     "REQUEST_QUEUE",
     "BreakerState",
     "ErrorCode",

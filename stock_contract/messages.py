@@ -13,6 +13,10 @@ CONTRACT_VERSION: Final = 1
 REQUEST_QUEUE: Final = f"stock.quotes.v{CONTRACT_VERSION}"
 """The version is part of the name, so that workers of two versions can serve side by side during an upgrade."""
 
+REQUEST_EXCHANGE: Final = "stock.rpc"
+"""Requests of every version go through it, routed by the name of their queue: who may write to it reaches these queues
+and no others."""
+
 
 class BreakerState(StrEnum):
     """Whether a provider is asked at the moment."""

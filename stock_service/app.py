@@ -9,7 +9,7 @@ from typing import Final
 from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
 from structlog.contextvars import bind_contextvars
 
-from service_kit import problems
+from service_kit import problems, response_headers
 from service_kit.deadline import Deadline
 from service_kit.problems import Problem
 from service_kit.time_budget import RPC_DEADLINE
@@ -55,6 +55,7 @@ def create_app(settings: Settings | None = None, lookup: Lookup | None = None) -
     app = Flask(__name__, static_folder=None)
     app.extensions[_LOOKUP] = lookup or build_lookup(settings or load(os.environ))
     problems.init_app(app)
+    response_headers.init_app(app)
     app.before_request(_take_callers_request_id)
     app.register_blueprint(_quotes)
     return app

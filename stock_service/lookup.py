@@ -86,7 +86,7 @@ def _build_cache(settings: Settings, lifetimes: Lifetimes) -> Cache:
     memory = MemoryCache(lifetimes)
     if not settings.cache_url:
         return memory
-    from stock_service.redis_link import RedisLink  # most processes need no Redis client, and it is slow to import
+    from service_kit.redis_link import RedisLink  # most processes need no Redis client, and it is slow to import
     from stock_service.shared_cache import SharedCache
 
     return SharedCache(RedisLink(settings.cache_url), memory, lifetimes)

@@ -10,8 +10,8 @@ if not __package__:
 
 from amqp_rpc import serve
 from service_kit.logs import configure_logging
-from service_kit.time_budget import GRACEFUL_STOP, HEARTBEAT
-from stock_contract import REQUEST_QUEUE
+from service_kit.time_budget import GRACEFUL_STOP, HANDLER_HUNG, HEARTBEAT
+from stock_contract import REQUEST_EXCHANGE, REQUEST_QUEUE
 from stock_service.lookup import build_lookup
 from stock_service.rpc_handler import RpcHandler
 from stock_service.settings import load_or_exit
@@ -25,10 +25,13 @@ def main() -> None:
         settings.rabbitmq_url,
         REQUEST_QUEUE,
         RpcHandler(build_lookup(settings)).handle,
+        exchange=REQUEST_EXCHANGE,
         workers=settings.worker_threads,
         drain_seconds=GRACEFUL_STOP,
+        hung_after=HANDLER_HUNG,
         heartbeat=HEARTBEAT,
         heartbeat_file=settings.worker_heartbeat_file,
+        ca=settings.rabbitmq_ca,
     )
 
 

@@ -37,6 +37,8 @@ class Settings:
     cache_url: str = field(repr=False)
     """Redis, for stock services that share a cache; empty for a cache in memory."""
     rabbitmq_url: str = field(repr=False)
+    rabbitmq_ca: str = field(repr=False)
+    """Certificates in PEM to trust the broker by; empty for those of the system."""
     worker_threads: int
     """1 to 256; also the number of calls that a worker takes from the queue at a time."""
     worker_heartbeat_file: Path | None
@@ -59,6 +61,8 @@ def load(environment: Mapping[str, str]) -> Settings:
     reader = EnvironmentReader(environment)
     named = reader.names("QUOTE_PROVIDERS", "stooq,yahoo,cboe", tuple(FACTORIES))
     key = _header_text(reader, "TWELVEDATA_API_KEY", "")
+    broker_ca = reader.certificates("RABBITMQ_CA")
+    amqp = ("amqps",) if broker_ca else ("amqp", "amqps")
     settings = Settings(
         quote_providers=_chain(reader, named, has_key=bool(key)),
         stooq_url=reader.url("STOOQ_URL", "https://stooq.com/q/l/", _WEB),
@@ -70,7 +74,8 @@ def load(environment: Mapping[str, str]) -> Settings:
         quote_ttl=reader.integer("QUOTE_TTL", 60, low=1, high=3600),
         quote_max_stale=reader.integer("QUOTE_MAX_STALE", 3600, low=0, high=86_400),
         cache_url=_optional_url(reader, "CACHE_URL", ("redis", "rediss")),
-        rabbitmq_url=reader.url("RABBITMQ_URL", "amqp://guest:guest@localhost:5672/%2F", ("amqp", "amqps"), check_url),
+        rabbitmq_url=reader.url("RABBITMQ_URL", "amqp://guest:guest@localhost:5672/%2F", amqp, check_url),
+        rabbitmq_ca=broker_ca,
         worker_threads=reader.integer("WORKER_THREADS", 8, low=1, high=256),
         worker_heartbeat_file=_optional_path(reader, "WORKER_HEARTBEAT_FILE"),
         bind_host=reader.text("BIND_HOST", "127.0.0.1"),

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from service_kit.deadline import Deadline
+from service_kit.redis_link import RedisLink
 from stock_contract import (
     Failure,
     MalformedMessageError,
@@ -20,7 +21,6 @@ from stock_contract import (
 )
 from stock_service.cache import Entry, Fetch, Lifetimes, MemoryCache, Result, Results, load_missing
 from stock_service.flights import TIMED_OUT, WORTH_ANOTHER
-from stock_service.redis_link import RedisLink
 
 _PREFIX: Final = "stock-quotes:v1"
 _POLL_SECONDS: Final = 0.02

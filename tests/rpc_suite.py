@@ -39,6 +39,10 @@ class Harness(Protocol):
         """Cut the clients' connections; the way to new ones stays open."""
         ...
 
+    def waiting(self) -> int:
+        """How many requests are in the queue, neither taken by a server nor expired."""
+        ...
+
 
 def echo(request: Request) -> bytes:
     return request.body
@@ -139,6 +143,8 @@ class RpcSuite:
             with pytest.raises(CallTimeoutError):
                 self.call(client, seconds=0.05)
 
+        with pytest.raises(CallTimeoutError):
+            self.call(client, seconds=1.0)  # connecting may take longer than the calls below have
         with callers(40) as pool:
             list(pool.map(time_out, range(1000)))
         assert client.in_flight == 0
@@ -163,6 +169,8 @@ class RpcSuite:
             gate.wait_for(1)
             with pytest.raises(CallTimeoutError):
                 self.call(client, b"expires", seconds=0.2)
+            # A broker counts the same time from when the request arrives, which is a little later.
+            eventually(lambda: harness.waiting() == 0, within=1.0)
             gate.open()
             assert first.result(SOON) == b"first"
         assert self.call(client, b"third") == b"third"

@@ -37,12 +37,13 @@ class _Server(ThreadingHTTPServer):
 class StooqStandIn:
     """Answers `nosuch...` as unknown, `s<number>.us` with that number and a half as its close, others as Apple.
 
-    `answers[code]` overrides; after `hold`, every answer waits for `release`; `delay` is how long each takes, in
-    seconds.
+    `answers[code]` overrides, and `answer_for_all` overrides everything; after `hold`, every answer waits for
+    `release`; `delay` is how long each takes, in seconds.
     """
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, bytes]] = {}
+        self.answer_for_all: tuple[int, bytes] | None = None
         self.queries: list[dict[str, list[str]]] = []
         self.delay = 0.0
         self.arrived = threading.Semaphore(0)
@@ -65,6 +66,7 @@ class StooqStandIn:
     def reset(self) -> None:
         self.release()
         self.answers.clear()
+        self.answer_for_all = None
         self.queries.clear()
         self.delay = 0.0
 
@@ -78,6 +80,8 @@ class StooqStandIn:
 
         When the answer for one of them is no table, that is the answer: an outage is the same for all.
         """
+        if self.answer_for_all:
+            return self.answer_for_all
         answers = [self._answer_one(code) for code in codes.split(" ")]
         header = HEADER.encode()
         for status, body in answers:

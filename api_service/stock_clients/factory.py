@@ -9,7 +9,7 @@ from api_service.stock_clients.bulkhead import Bulkhead
 from api_service.stock_clients.http import HttpStockClient
 from api_service.stock_clients.rpc import RpcStockClient
 from service_kit import time_budget
-from stock_contract import REQUEST_QUEUE
+from stock_contract import REQUEST_EXCHANGE, REQUEST_QUEUE
 
 
 def make_stock_client(settings: Settings) -> StockClient:
@@ -24,8 +24,10 @@ def _make_transport(settings: Settings) -> StockClient:
             connect_client,
             settings.rabbitmq_url,
             REQUEST_QUEUE,
+            exchange=REQUEST_EXCHANGE,
             grace=time_budget.NO_SERVER_GRACE,
             heartbeat=time_budget.HEARTBEAT,
             max_in_flight=settings.stock_calls,
+            ca=settings.rabbitmq_ca,
         )
     )

@@ -16,7 +16,7 @@ from api_service.stock_clients.base import (
     StockServiceUnavailableError,
     UnavailableReason,
 )
-from api_service.stock_clients.replies import checked, checked_providers, served
+from api_service.stock_clients.replies import MAX_REPLY_BYTES, checked, checked_providers, served
 from service_kit import time_budget
 from service_kit.deadline import Deadline
 from stock_contract import (
@@ -34,8 +34,6 @@ Reply = TypeVar("Reply")
 _ONE_QUOTE: Final = "/api/v1/stock"
 _QUOTES: Final = "/api/v1/quotes"
 _PROVIDERS: Final = "/api/v1/providers"
-_MAX_BODY_BYTES: Final = 256 * 1024
-"""Fifty quotes take about 15 KiB, and 145 KiB when every letter of every name is written as an escape."""
 
 
 class _ConnectionLostError(Exception):
@@ -113,12 +111,12 @@ def _body(response: requests.Response, deadline: Deadline) -> bytes:
     watchdog.daemon = True
     watchdog.start()
     try:
-        body: bytes = response.raw.read(_MAX_BODY_BYTES + 1, decode_content=False)
+        body: bytes = response.raw.read(MAX_REPLY_BYTES + 1, decode_content=False)
     finally:
         watchdog.cancel()
     if deadline.expired:
         raise StockServiceTimeoutError
-    if len(body) > _MAX_BODY_BYTES:
+    if len(body) > MAX_REPLY_BYTES:
         raise BadStockReplyError("a body that is too large")
     return body
 

@@ -9,6 +9,9 @@ from stock_contract import Failure, ProviderStatus, Quote
 
 Reply = TypeVar("Reply")
 
+MAX_REPLY_BYTES: Final = 256 * 1024
+"""Fifty quotes take about 15 KiB, and 145 KiB when every letter of every name is written as an escape."""
+
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters and half characters: no database and no header takes all of them."""

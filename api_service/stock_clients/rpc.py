@@ -14,7 +14,7 @@ from api_service.stock_clients.base import (
     StockServiceUnavailableError,
     UnavailableReason,
 )
-from api_service.stock_clients.replies import checked, checked_providers, served
+from api_service.stock_clients.replies import MAX_REPLY_BYTES, checked, checked_providers, served
 from service_kit.deadline import Deadline
 from stock_contract import (
     ErrorCode,
@@ -73,6 +73,8 @@ class RpcStockClient:
     def _call(self, request: bytes, deadline: Deadline, decode: Callable[[bytes], Reply | Failure]) -> Reply:
         with _rpc_errors_named():
             body = self._connected().call(request, deadline=deadline)
+        if len(body) > MAX_REPLY_BYTES:
+            raise BadStockReplyError("a body that is too large")
         try:
             reply = decode(body)
         except MalformedMessageError as error:

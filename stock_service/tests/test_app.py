@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from service_kit.deadline import Deadline
 from service_kit.request_ids import current_request_id
+from service_kit.response_headers import ALWAYS
 from service_kit.time_budget import RPC_DEADLINE
 from stock_contract import ErrorCode, Failure, ProviderStatus, Quote, decode_provider_status_reply, decode_reply
 from stock_service.app import ANSWERS, create_app
@@ -205,3 +206,9 @@ def test_an_application_can_be_set_up_from_settings() -> None:
     client = create_app(load({"QUOTE_PROVIDERS": "recorded"})).test_client()
 
     assert client.get("/api/v1/stock?stock_code=aapl.us").get_json()["source"] == "recorded"
+
+
+def test_every_answer_has_the_security_headers(client: FlaskClient) -> None:
+    for path in ("/healthz", "/api/v1/stock?stock_code=aapl.us", "/api/v1/stock", "/nothing"):
+        headers = client.get(path).headers
+        assert {name: headers.get(name) for name in ALWAYS} == dict(ALWAYS)

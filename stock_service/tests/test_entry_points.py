@@ -63,7 +63,11 @@ def test_gunicorn_has_its_configuration(arguments: tuple[str, ...], cwd: Path) -
     settings = dict(line.split("=", 1) for line in shown.stdout.splitlines() if "=" in line)
     settings = {name.strip(): value.strip() for name, value in settings.items()}
     assert settings["bind"] == "['127.0.0.1:5099']"
-    assert (settings["worker_class"], settings["workers"], settings["threads"]) == ("gthread", "1", "3")
+    assert (settings["worker_class"], settings["workers"], settings["threads"]) == (
+        "service_kit.http_worker.Worker",
+        "1",
+        "3",
+    )
     assert settings["graceful_timeout"] == "12"
     assert settings["control_socket_disable"] == "True"
     assert (settings["limit_request_line"], settings["limit_request_fields"]) == ("4094", "50")

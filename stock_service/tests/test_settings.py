@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import trustme
 
 from service_kit.settings import SettingsError
 from stock_service.settings import load, load_or_exit
@@ -121,3 +122,12 @@ def test_secrets_are_not_shown() -> None:
 
 def test_a_base_address_ends_in_a_slash() -> None:
     assert load({"YAHOO_URL": "http://127.0.0.1:8000/chart"}).yahoo_url == "http://127.0.0.1:8000/chart/"
+
+
+def test_with_an_authority_for_the_broker_a_plain_url_is_refused() -> None:
+    ca = {"RABBITMQ_CA": trustme.CA().cert_pem.bytes().decode()}
+    assert load(ca | {"RABBITMQ_URL": "amqps://broker"}).rabbitmq_ca == ca["RABBITMQ_CA"]
+    with pytest.raises(SettingsError, match="RABBITMQ_URL must be a URL that starts with amqps://"):
+        load(ca | {"RABBITMQ_URL": "amqp://broker"})
+    with pytest.raises(SettingsError, match="RABBITMQ_CA must be one or more certificates in PEM"):
+        load(ca | {"RABBITMQ_URL": "amqps://broker", "RABBITMQ_CA": "garbage"})

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import pytest
 from amqp_rpc import (
     BrokerUnavailableError,
     CallTimeoutError,
+    NoServerError,
+    OverloadedError,
     RpcClient,
     RpcError,
     RpcServer,
@@ -32,6 +34,8 @@ from tests.rpc_suite import SOON, Gate, RpcSuite, callers, echo, elapsed, eventu
 
 
 class RabbitHarness:
+    """Queue and exchange have one name here."""
+
     def __init__(self, url: str, queue: str, reply_path: ReplyPath = "direct") -> None:
         self.url = url
         self.queue = queue
@@ -41,24 +45,41 @@ class RabbitHarness:
 
     def client(self, *, grace: float = 3.0, max_in_flight: int = 64) -> RpcClient:
         self.clients.append(
-            connect_client(self.url, self.queue, grace=grace, max_in_flight=max_in_flight, reply_path=self.reply_path)
+            connect_client(
+                self.url,
+                self.queue,
+                exchange=self.queue,
+                grace=grace,
+                max_in_flight=max_in_flight,
+                reply_path=self.reply_path,
+            )
         )
         return self.clients[-1]
 
     def server(self, handler: Handler, workers: int = 8) -> RpcServer:
         consuming = threading.Event()
-        parameters = connection_parameters(self.url, name="test server", heartbeat=10)
-        transport = AmqpServerTransport(parameters, self.queue, prefetch=workers, on_alive=consuming.set)
-        server = RpcServer(transport, handler, workers=workers)
-        server.start()
-        self.servers.append(server)
+        server = self.server_that_starts(handler, workers, on_alive=consuming.set)
         assert consuming.wait(SOON)
         return server
+
+    def server_that_starts(
+        self, handler: Handler, workers: int = 1, on_alive: Callable[[], None] = lambda: None
+    ) -> RpcServer:
+        """A server that may not consume yet."""
+        parameters = connection_parameters(self.url, name="test server", heartbeat=10)
+        transport = AmqpServerTransport(parameters, self.queue, self.queue, prefetch=workers, on_alive=on_alive)
+        self.servers.append(RpcServer(transport, handler, workers=workers))
+        self.servers[-1].start()
+        return self.servers[-1]
 
     def cut(self) -> None:
         for client in self.clients:
             link: Any = client._transport._link
             link.run_soon(lambda link=link: link.abort("cut by the test"))
+
+    def waiting(self) -> int:
+        with closing(pika.BlockingConnection(pika.URLParameters(self.url))) as connection:
+            return connection.channel().queue_declare(self.queue, passive=True).method.message_count
 
     def close(self) -> None:
         for client in self.clients:
@@ -88,6 +109,10 @@ class TestReplyQueue(RpcSuite):
 
 def call(client: RpcClient, body: bytes = b"ping", seconds: float = SOON) -> bytes:
     return client.call(body, deadline=Deadline.after(seconds))
+
+
+def client_at(port: int) -> RpcClient:
+    return connect_client(f"amqp://guest:guest@127.0.0.1:{port}/%2F", "test.none", exchange="test.none", grace=3.0)
 
 
 def served(client: RpcClient) -> bool:
@@ -133,7 +158,7 @@ def test_a_request_that_cannot_be_answered_is_acknowledged_and_not_handled(
 
 def test_replies_that_nobody_waits_for_are_ignored(harness: RabbitHarness, raw_channel: Any) -> None:
     """A server of the test's own answers with the wrong id, then twice with the right one."""
-    raw_channel.queue_declare(harness.queue, durable=True)
+    _declare(raw_channel, harness.queue)
     client = harness.client()
     with callers() as pool:
         waiting = pool.submit(call, client)
@@ -143,6 +168,7 @@ def test_replies_that_nobody_waits_for_are_ignored(harness: RabbitHarness, raw_c
             raw_channel.basic_publish("", properties.reply_to, body, answer)
         raw_channel.basic_ack(method.delivery_tag)
         assert waiting.result(SOON) == b"ping"
+    eventually(lambda: client.orphan_replies == 2)
     assert properties.expiration is not None
     assert 0 < int(properties.expiration) <= SOON * 1000
     assert properties.headers["x-budget-ms"] == int(properties.expiration)
@@ -171,19 +197,97 @@ def test_a_queue_that_is_deleted_is_declared_and_consumed_again(harness: RabbitH
     eventually(lambda: served(client), within=10.0)
 
 
-def test_a_queue_declared_otherwise_is_reported_and_not_hammered(
+def test_an_exchange_that_is_deleted_is_declared_and_bound_again(
     harness: RabbitHarness, raw_channel: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    raw_channel.queue_declare(harness.queue, durable=True, arguments={"x-max-length": 1})
-    parameters = connection_parameters(harness.url, name="test server", heartbeat=10)
-    server = RpcServer(AmqpServerTransport(parameters, harness.queue, prefetch=1), echo, workers=1)
-    with caplog.at_level("ERROR", logger="amqp_rpc"):
-        server.start()
-        eventually(lambda: "rpc.channel_closed" in caplog.messages)
-        eventually(lambda: caplog.messages.count("rpc.channel_closed") >= 4, within=10.0)
-    server.drain(1.0)
-    times = [record.created for record in caplog.records if record.getMessage() == "rpc.channel_closed"]
+    harness.server(echo)
+    client = harness.client()
+    assert call(client) == b"ping"
+    raw_channel.exchange_delete(harness.queue)
+    with pytest.raises((BrokerUnavailableError, NoServerError)):
+        call(client)
+    assert "rpc.channel_closed" in caplog.messages
+    eventually(lambda: served(client), within=10.0)
+
+
+@pytest.mark.parametrize("part", ["exchange", "queue"])
+def test_what_the_operator_made_otherwise_is_used_as_it_is(
+    harness: RabbitHarness, raw_channel: Any, caplog: pytest.LogCaptureFixture, part: str
+) -> None:
+    if part == "exchange":
+        raw_channel.exchange_declare(harness.queue, "topic", durable=True)
+    else:
+        raw_channel.queue_declare(harness.queue, durable=True, arguments={"x-queue-type": "quorum"})
+    caplog.set_level("INFO", logger="amqp_rpc")
+    harness.server(echo)
+    client = harness.client()
+    assert call(client) == b"ping"
+    harness.cut()
+    assert call(client) == b"ping"
+    given = [vars(record) for record in caplog.records if record.message == "rpc.topology_given"]
+    told = {(each["name"], each["part"], each["code"]) for each in given}
+    assert told == {("amqp_rpc.topology", part, 406)}
+    assert len(given) == (2 if part == "exchange" else 1)  # once in each process, and both declare the exchange
+
+
+def test_a_server_without_its_queue_knocks_with_pauses_and_serves_once_it_is_there(
+    harness: RabbitHarness, raw_channel: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amqp_rpc.amqp_server.SERVER_PARTS", ())  # as one that may declare nothing
+    harness.server_that_starts(echo)
+    eventually(lambda: caplog.messages.count("rpc.channel_closed") >= 4, within=10.0)
+    times = [record.created for record in caplog.records if record.message == "rpc.channel_closed"]
     assert times[3] - times[0] >= 0.15  # three pauses of at least 0.05 s, and growing
+    _declare(raw_channel, harness.queue)
+    client = harness.client()
+    eventually(lambda: served(client), within=10.0)
+
+
+def _declare(channel: Any, name: str) -> None:
+    channel.queue_declare(name, durable=True)
+    channel.exchange_declare(name, durable=True)
+    channel.queue_bind(name, name, name)
+
+
+def test_a_full_queue_is_said_at_once_and_logged_once_a_second(
+    harness: RabbitHarness, raw_channel: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    arguments = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    raw_channel.queue_declare(harness.queue, durable=True, arguments=arguments)
+    gate = Gate()
+    harness.server(gate, workers=1)
+    client = harness.client()
+    with callers(2) as pool:
+        taken = pool.submit(call, client, b"taken")
+        gate.wait_for(1)
+        waiting = pool.submit(call, client, b"waiting")
+        eventually(lambda: _ready_messages(raw_channel, harness.queue) == 1)
+
+        def refused() -> None:
+            with pytest.raises(OverloadedError):
+                call(client)
+
+        for _ in range(50):
+            assert elapsed(refused) < 0.1
+        gate.open()
+        assert (taken.result(SOON), waiting.result(SOON)) == (b"taken", b"waiting")
+    nacked = [vars(record) for record in caplog.records if record.message == "rpc.nacked"]
+    assert 1 <= len(nacked) <= 5
+    assert call(client) == b"ping"
+
+
+def _ready_messages(channel: Any, queue: str) -> int:
+    count: int = channel.queue_declare(queue, passive=True).method.message_count
+    return count
+
+
+def test_confirms_leave_nothing_behind(harness: RabbitHarness) -> None:
+    harness.server(echo)
+    client = harness.client()
+    with callers(32) as pool:
+        list(pool.map(lambda _: call(client), range(500)))
+    transport: Any = client._transport
+    eventually(lambda: len(transport._unconfirmed) == 0)
 
 
 def test_a_memory_alarm_is_said_at_once_and_calls_go_through_after_it(broker: Broker, queue_name: str) -> None:
@@ -204,6 +308,41 @@ def test_a_memory_alarm_is_said_at_once_and_calls_go_through_after_it(broker: Br
         broker.ctl("set_vm_memory_high_watermark", "0.4")
     eventually(lambda: served(client), within=10.0)
     harness.close()
+
+
+def test_a_blocked_server_opens_no_channel_beside_one_that_is_not_open_yet(
+    broker: Broker, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every other tick declares what is ours once more, on a channel of its own."""
+    monkeypatch.setattr("amqp_rpc.amqp_server._TICK", 0.005)
+    harness = RabbitHarness(broker.url, queue_name)
+    gate, ticks = Gate(), threading.Semaphore(0)
+    server = harness.server_that_starts(gate, on_alive=ticks.release)
+    transport: Any = server._transport
+    client = harness.client()
+    with callers() as pool:
+        pool.submit(served, client)
+        gate.wait_for(1)
+        channels = transport._connection._channels
+        broker.ctl("set_vm_memory_high_watermark", "0")
+        try:
+            gate.open()  # the reply is what the broker blocks the connection for
+            _take(ticks, 100)
+            assert len(channels) <= 2  # the one that consumes, and the one of the round
+        finally:
+            broker.ctl("set_vm_memory_high_watermark", "0.4")
+    with closing(pika.BlockingConnection(pika.URLParameters(broker.url))) as connection:
+        eventually(lambda: served(client), within=10.0)
+        connection.channel().exchange_delete(queue_name)
+    eventually(lambda: served(client), within=10.0)
+    harness.close()
+
+
+def _take(semaphore: threading.Semaphore, count: int) -> None:
+    while semaphore.acquire(blocking=False):
+        pass
+    for _ in range(count):
+        assert semaphore.acquire(timeout=SOON)
 
 
 @pytest.mark.timeout(90)
@@ -274,7 +413,7 @@ def test_a_frozen_server_costs_its_callers_their_deadline_only(harness: RabbitHa
 
 
 def test_a_broker_that_nobody_listens_at_is_said_within_a_second(unused_port: int) -> None:
-    client = connect_client(f"amqp://guest:guest@127.0.0.1:{unused_port}/%2F", "test.none", grace=3.0)
+    client = client_at(unused_port)
 
     def refused() -> None:
         with pytest.raises(BrokerUnavailableError):
@@ -303,6 +442,26 @@ def test_an_idle_client_asks_nothing(harness: RabbitHarness, monkeypatch: pytest
     eventually(lambda: not transport._watching)
     assert call(client) == b"ping"
     assert transport._watching
+
+
+def test_a_broker_that_leaves_a_question_unanswered_for_a_second_is_given_up(
+    harness: RabbitHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate()
+    harness.server(gate)
+    client = harness.client()
+    with callers() as pool:
+        with monkeypatch.context() as black_hole:
+            black_hole.setattr("amqp_rpc.queue_watcher.QueueWatcher._declare", lambda *_: None)
+            started = time.monotonic()
+            waiting = pool.submit(call, client)
+            gate.wait_for(1)
+            eventually(lambda: "rpc.connection_lost" in caplog.messages)
+            assert 1.0 <= time.monotonic() - started < 1.5
+        gate.open()
+        assert waiting.result(SOON) == b"ping"
+    (lost,) = (vars(record) for record in caplog.records if record.message == "rpc.connection_lost")
+    assert "rpc.broker_silent" in lost["error"]
 
 
 def test_what_cannot_be_sent_costs_nobody_else_an_answer(harness: RabbitHarness) -> None:
@@ -339,16 +498,13 @@ def test_a_sign_of_life_that_fails_is_not_the_last_one(harness: RabbitHarness) -
         if len(signs) == 1:
             raise OSError("disk full")
 
-    parameters = connection_parameters(harness.url, name="test server", heartbeat=10)
-    server = RpcServer(AmqpServerTransport(parameters, harness.queue, prefetch=1, on_alive=sign), echo, workers=1)
-    server.start()
-    harness.servers.append(server)
+    harness.server_that_starts(echo, on_alive=sign)
     eventually(lambda: len(signs) >= 3, within=10.0)
 
 
 def test_closing_in_the_middle_of_a_handshake_is_quick_and_quiet(caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never says a word
-        client = connect_client(f"amqp://guest:guest@127.0.0.1:{silent.getsockname()[1]}/%2F", "test.none", grace=3.0)
+        client = client_at(silent.getsockname()[1])
         peer, _ = silent.accept()
         with peer:
             assert elapsed(client.close) < 1.0

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import stock_contract
 from stock_contract import (
+    REQUEST_EXCHANGE,
     REQUEST_QUEUE,
     BreakerState,
     ErrorCode,
@@ -159,6 +160,7 @@ def test_what_asks_for_something_else_is_malformed(ask: object) -> None:
 
 def test_the_version_is_in_the_queue_name_and_in_every_message() -> None:
     assert REQUEST_QUEUE == "stock.quotes.v1"
+    assert REQUEST_EXCHANGE == "stock.rpc"
     messages = [json.loads(golden(name)) for name in (*REQUESTS, *REPLIES, *STATUS)]
     assert {message["version"] for message in messages} == {1}
 

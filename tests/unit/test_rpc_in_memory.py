@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from amqp_rpc import BrokerUnavailableError, RpcClient, RpcServer
+from amqp_rpc import BrokerUnavailableError, OverloadedError, RpcClient, RpcServer
 from amqp_rpc.in_memory import InMemoryClientTransport, InMemoryQueue, InMemoryServerTransport
 from amqp_rpc.server import Handler
 from service_kit.deadline import Deadline
@@ -33,6 +33,10 @@ class InMemoryHarness:
     def cut(self) -> None:
         for transport in self.transports:
             transport.cut()
+
+    def waiting(self) -> int:
+        with self.queue.lock:
+            return sum(not message.call.deadline.expired for message in self.queue._ready)
 
     def close(self) -> None:
         for client in self.clients:
@@ -101,4 +105,18 @@ def test_a_blocked_broker_is_said_at_once_and_served_again_when_it_resumes(harne
 
     assert elapsed(refused) < 0.1
     harness.transports[0].block(blocked=False)
+    assert call(client) == b"ping"
+
+
+def test_a_full_queue_is_said_at_once(harness: InMemoryHarness) -> None:
+    harness.server(echo)
+    client = harness.client()
+    harness.transports[0].reject(full=True)
+
+    def refused() -> None:
+        with pytest.raises(OverloadedError):
+            call(client)
+
+    assert elapsed(refused) < 0.1
+    harness.transports[0].reject(full=False)
     assert call(client) == b"ping"

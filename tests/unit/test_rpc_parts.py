@@ -1,9 +1,16 @@
 """The small parts of the RPC core by themselves: presence, backoff, pending calls, parameters."""
 
+import ssl
+import warnings
+from pathlib import Path
+from urllib.parse import quote
+
 import pytest
+import trustme
 
 from amqp_rpc import OverloadedError, connection_parameters
 from amqp_rpc.backoff import Backoff
+from amqp_rpc.confirms import Unconfirmed
 from amqp_rpc.errors import CallTimeoutError
 from amqp_rpc.messages import QueueState, Reply
 from amqp_rpc.pending import PendingCall, PendingCalls
@@ -82,6 +89,27 @@ class TestPendingCalls:
         assert call.outcome() == Reply("a", b"body")
 
 
+class TestUnconfirmed:
+    def published(self, *correlation_ids: str) -> Unconfirmed:
+        unconfirmed = Unconfirmed()
+        for correlation_id in correlation_ids:
+            unconfirmed.published(correlation_id)
+        return unconfirmed
+
+    def test_a_tag_stands_for_one_call_and_is_spoken_of_once(self) -> None:
+        unconfirmed = self.published("a", "b", "c")
+        assert unconfirmed.settle(2, multiple=False) == ["b"]
+        assert unconfirmed.settle(2, multiple=False) == []
+        assert len(unconfirmed) == 2
+
+    def test_a_multiple_confirm_speaks_of_all_that_are_left_up_to_its_tag(self) -> None:
+        unconfirmed = self.published("a", "b", "c", "d")
+        unconfirmed.settle(2, multiple=False)
+        assert unconfirmed.settle(3, multiple=True) == ["a", "c"]
+        assert unconfirmed.settle(4, multiple=False) == ["d"]
+        assert len(unconfirmed) == 0
+
+
 class TestConnectionParameters:
     def test_every_time_limit_is_set(self) -> None:
         parameters = connection_parameters("amqp://user:word@broker:5673/%2F", name="n", heartbeat=10)
@@ -95,3 +123,15 @@ class TestConnectionParameters:
         parameters = connection_parameters("amqps://broker/%2F", name="n", heartbeat=10)
         assert parameters.port == 5671
         assert parameters.ssl_options is not None
+
+    def test_no_url_switches_verification_off(self, tmp_path: Path) -> None:
+        trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
+        asked = quote(str({"protocol": int(ssl.PROTOCOL_TLS), "ca_certs": str(tmp_path / "ca.pem")}))
+        with warnings.catch_warnings(action="ignore"):  # of the protocol that is asked for
+            parameters = connection_parameters(f"amqps://broker/%2F?ssl_options={asked}", name="n", heartbeat=10)
+        options = parameters.ssl_options
+        assert options is not None
+        assert options.server_hostname == "broker"
+        assert options.context.check_hostname
+        assert options.context.verify_mode is ssl.CERT_REQUIRED
+        assert options.context.minimum_version is ssl.TLSVersion.TLSv1_2

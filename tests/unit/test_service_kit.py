@@ -74,29 +74,38 @@ class TestDeadline:
         assert Deadline.after(1.0).within(10.0).remaining() <= 1.0
 
 
+def flush() -> None:
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+
+
 class TestLogs:
     @pytest.fixture(autouse=True)
     def _restore_root_logger(self) -> object:
         root = logging.getLogger()
         before = root.handlers[:], root.level
         yield
+        for handler in set(root.handlers) - set(before[0]):
+            handler.close()
         root.handlers[:], root.level = before
 
-    def test_json_lines_carry_fields_and_the_request_id(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_json_lines_carry_fields_and_the_request_id(self, capfd: pytest.CaptureFixture[str]) -> None:
         configure_logging(as_json=True)
         with bind_request_id("r1"):
             logging.getLogger("x").info("quote.served", extra={"symbol": "aapl.us"})
-        line = json.loads(capsys.readouterr().err)
+        flush()
+        line = json.loads(capfd.readouterr().err)
         assert line["event"] == "quote.served"
         assert (line["symbol"], line["request_id"], line["level"]) == ("aapl.us", "r1", "info")
 
     @pytest.mark.parametrize("as_json", [True, False])
     def test_a_value_with_line_breaks_stays_one_line(
-        self, capsys: pytest.CaptureFixture[str], *, as_json: bool
+        self, capfd: pytest.CaptureFixture[str], *, as_json: bool
     ) -> None:
         configure_logging(as_json=as_json)
         logging.getLogger("x").info("event", extra={"name_": 'A\n{"level":"info"}\r\nB'})
-        assert len(capsys.readouterr().err.splitlines()) == 1
+        flush()
+        assert len(capfd.readouterr().err.splitlines()) == 1
 
 
 def test_request_ids_are_random_and_bound_to_their_context() -> None:

@@ -13,7 +13,7 @@ from redis.retry import Retry
 _log = logging.getLogger(__name__)
 
 _TIMEOUT: Final = 0.3
-"""Seconds, for connecting and for each answer: a cache that is slower than that is none."""
+"""Seconds, for connecting and for each answer: what is slower than that helps nobody."""
 _AWAY: Final = 5.0
 """Seconds after a failure until it is tried again."""
 _RETRIES: Final = 1
@@ -23,7 +23,15 @@ _RETRIES: Final = 1
 class RedisLink:
     """Runs commands in one round trip; shared by all threads."""
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        lost: str = "cache.shared_lost",
+        back: str = "cache.shared_back",
+    ) -> None:
+        """Connect on first use; `lost` and `back` name the log lines of an outage, one each."""
         self._client = redis.Redis.from_url(
             url,
             socket_connect_timeout=_TIMEOUT,
@@ -34,6 +42,8 @@ class RedisLink:
         self._clock = clock
         self._lock = threading.Lock()
         self._away_until: float | None = None
+        self._lost_event = lost
+        self._back_event = back
 
     def run(self, commands: Callable[[Any], None], *, even_if_away: bool = False) -> list[Any] | None:
         """The answers to what `commands` puts into a pipeline; None when Redis is away. It never raises for that.
@@ -69,10 +79,10 @@ class RedisLink:
             was_there = self._away_until is None
             self._away_until = self._clock() + _AWAY
         if was_there:  # only the name: the text may hold the address, and the address a password
-            _log.warning("cache.shared_lost", extra={"reason": type(error).__name__})
+            _log.warning(self._lost_event, extra={"reason": type(error).__name__})
 
     def _reached(self) -> None:
         with self._lock:
             was_away, self._away_until = self._away_until is not None, None
         if was_away:
-            _log.info("cache.shared_back")
+            _log.info(self._back_event)

@@ -1,0 +1,102 @@
+"""gunicorn's threaded worker and what its settings do not offer: answers in our shape, a lack of descriptors survived.
+
+Name it in gunicorn's `worker_class`.
+"""
+
+import errno
+import logging
+import socket
+import time
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import json
+from gunicorn import util  # type: ignore[import-untyped]  # it ships no types
+from gunicorn.http import wsgi  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+from service_kit.problems import PROBLEM_JSON
+from service_kit.request_ids import new_request_id
+from service_kit.response_headers import ALWAYS
+
+_NO_DESCRIPTOR: Final = {errno.EMFILE, errno.ENFILE}
+_PAUSE: Final = 0.2
+"""Seconds, at least, without accepting after a lack of descriptors: callers wait in the kernel, and nothing spins."""
+
+_log = logging.getLogger(__name__)
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # without types it is Any
+    """Serves like its base class, but survives a lack of file descriptors."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._out_of_descriptors = False
+        self._accept_from = 0.0
+
+    def init_process(self) -> None:
+        wsgi.Response = Response
+        util.write_error = write_problem
+        logging.getLogger("gunicorn.error").addFilter(_leave_out_what_was_sent)
+        super().init_process()
+
+    def accept(self, listener: Any) -> None:
+        """Accept a connection; without a descriptor for it, pause.
+
+        The base class lets the error end the worker, and with it every request that is being served.
+        """
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in _NO_DESCRIPTOR:
+                raise
+            self._pause()
+        else:
+            self._note_recovery()
+
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001  the base class's signature
+        super().set_accept_enabled(enabled and time.monotonic() >= self._accept_from)
+
+    def _pause(self) -> None:
+        if not self._out_of_descriptors:
+            self._out_of_descriptors = True
+            _log.error("http.out_of_descriptors", extra={"connections": self.nr_conns})
+        self._accept_from = time.monotonic() + _PAUSE
+        self.set_accept_enabled(False)
+
+    def _note_recovery(self) -> None:
+        if self._out_of_descriptors:
+            self._out_of_descriptors = False
+            _log.info("http.descriptors_back")
+
+
+def _leave_out_what_was_sent(record: logging.LogRecord) -> bool:
+    """What was sent stands in gunicorn's line about an invalid request, and a token may be in it."""
+    if record.getMessage().startswith("Invalid request from"):
+        record.msg, record.args = "http.invalid_request", ()
+    return True
+
+
+class Response(wsgi.Response):  # type: ignore[misc]
+    """Without `Server`: it tells attackers what to try, and gunicorn has no setting that leaves it out."""
+
+    def default_headers(self) -> list[str]:
+        return [line for line in super().default_headers() if not line.startswith("Server:")]
+
+
+def write_problem(connection: socket.socket, status: int, reason: str, _: str) -> None:
+    """Answer what never became a request with a problem document; gunicorn's own page repeats what was sent."""
+    body = json.dumps(
+        {
+            "type": f"/problems/{reason.lower().replace(' ', '-')}",
+            "title": reason,
+            "status": status,
+            "detail": "The request is not valid HTTP, or a part of it is too long."
+            if status < HTTPStatus.INTERNAL_SERVER_ERROR
+            else "The request could not be processed.",
+            "request_id": new_request_id(),
+        }
+    ).encode()
+    headers = {"Connection": "close", "Content-Type": PROBLEM_JSON, "Content-Length": str(len(body)), **ALWAYS}
+    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    util.write_nonblock(connection, "\r\n".join(lines).encode("latin-1") + body)
