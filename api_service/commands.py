@@ -12,18 +12,22 @@ if not __package__:
 
 import click
 from flask import current_app
-from sqlalchemy import inspect
 
 from api_service import users
 from api_service.app import create_app
-from api_service.auth.passwords import MAX_PASSWORD_LENGTH
-from api_service.database import DatabaseUnavailableError, db, reading
-from api_service.models import Role, User
+from api_service.auth.password_rules import PasswordRefusedError, check_password, generate_password
+from api_service.database import DatabaseUnavailableError, db
+from api_service.models import Role
+from api_service.schema import SchemaOutdatedError, check_migrated
 from api_service.services import services
 from api_service.settings import load_or_exit
 
 P = ParamSpec("P")
 
+_NO_DEMO_USERS: Final = (
+    "There are no demo users in production, everybody knows their passwords. Make a super user of your own instead:"
+    " python api_service/commands.py users add NAME --admin"
+)
 _DEMO_USERS: Final = (("admin", "admin", Role.ADMIN), ("johndoe", "john", Role.USER))
 
 
@@ -34,9 +38,9 @@ def with_database(command: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         with create_app(load_or_exit()).app_context():
             try:
-                _require_tables()
+                check_migrated()
                 command(*args, **kwargs)
-            except users.UserError as error:
+            except (users.UserError, PasswordRefusedError, SchemaOutdatedError) as error:
                 raise click.ClickException(str(error)) from error
             except DatabaseUnavailableError as error:
                 raise click.ClickException("The database cannot be reached or is busy.") from error
@@ -54,16 +58,19 @@ def cli() -> None:
 
 
 @cli.command()
+@click.option("--unless-production", is_flag=True, help="In production do nothing, and say what to do instead.")
 @with_database
-def init() -> None:
-    """Create the demo users admin/admin (super user) and johndoe/john.
+def init(*, unless_production: bool) -> None:
+    """Create the demo users admin/admin (super user) and johndoe/john; never in production.
 
     Safe to repeat: users that exist are left as they are.
     """
     if current_app.config["APP_ENV"] == "production":
-        click.echo(
-            "Warning: everybody knows the passwords of the demo users. Change them: users set-password", err=True
-        )
+        _warn_of_known_passwords()
+        if not unless_production:
+            raise click.ClickException(_NO_DEMO_USERS)
+        click.echo(_NO_DEMO_USERS)
+        return
     for name, password, role in _DEMO_USERS:
         try:
             users.add_user(name, services().passwords.hash(password), role)
@@ -73,29 +80,46 @@ def init() -> None:
             click.echo(f"Created user {name} ({role}).")
 
 
+def _warn_of_known_passwords() -> None:
+    """A database that was filled in development has demo users, and they can log in."""
+    for name, password, _ in _DEMO_USERS:
+        stored = users.find_credentials(name)
+        if stored and stored.active and services().passwords.verify(stored.password_hash, password):
+            click.echo(
+                f"WARNING: {name} can log in with the password that everybody knows. Change it, or end the account:"
+                f" python api_service/commands.py users set-password {name}, or users deactivate {name}",
+                err=True,
+            )
+
+
 @cli.group(name="users")
 def users_group() -> None:
     """Add, list and change accounts."""
 
 
-def password_option(command: Callable[P, None]) -> Callable[P, None]:
+def password_options(command: Callable[P, None]) -> Callable[P, None]:
     """Where the password comes from. Never from an argument: every list of processes would show it."""
-    option = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
-    return option(command)
+    given = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+    made = click.option(
+        "--generate-password", "generate", is_flag=True, help="Make a random password, and show it once."
+    )
+    return given(made(command))
 
 
 @users_group.command()
 @click.argument("name")
 @click.option("--admin", is_flag=True, help="Make a super user, who may see the statistics.")
-@password_option
+@password_options
 @with_database
-def add(name: str, *, admin: bool, password_stdin: bool) -> None:
+def add(name: str, *, admin: bool, password_stdin: bool, generate: bool) -> None:
     """Add the user NAME; asks for the password."""
     if not users.is_valid_username(name):
         raise click.ClickException("A name has 1 to 64 letters, digits and . _ @ + -")
     role = Role.ADMIN if admin else Role.USER
-    users.add_user(name, _hash_of_new_password(from_stdin=password_stdin), role)
+    password = _new_password(name, from_stdin=password_stdin, generate=generate)
+    users.add_user(name, services().passwords.hash(password), role)
     click.echo(f"Created user {name} ({role}).")
+    _show_once(password, shown=generate)
 
 
 @users_group.command(name="list")
@@ -122,28 +146,51 @@ def deactivate(name: str) -> None:
 
 @users_group.command()
 @click.argument("name")
-@password_option
 @with_database
-def set_password(name: str, *, password_stdin: bool) -> None:
-    """Give the user NAME a new password; asks for it."""
-    users.set_password_hash(name, _hash_of_new_password(from_stdin=password_stdin))
+def activate(name: str) -> None:
+    """Let the user NAME, who was deactivated, log in again."""
+    users.activate_user(name)
+    click.echo(f"User {name} is active.")
+
+
+@users_group.command()
+@click.argument("name")
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@with_database
+def set_role(name: str, role: str) -> None:
+    """Make the user NAME a super user (ADMIN) or an ordinary one (USER); they have to log in again."""
+    users.set_role(name, Role(role))
+    click.echo(f"User {name} has the role {role}.")
+
+
+@users_group.command()
+@click.argument("name")
+@password_options
+@with_database
+def set_password(name: str, *, password_stdin: bool, generate: bool) -> None:
+    """Give the user NAME a new password, which logs them out everywhere; asks for it."""
+    password = _new_password(name, from_stdin=password_stdin, generate=generate)
+    users.set_password_hash(name, services().passwords.hash(password))
     click.echo(f"Changed the password of {name}.")
+    _show_once(password, shown=generate)
 
 
-def _hash_of_new_password(*, from_stdin: bool) -> str:
+def _new_password(username: str, *, from_stdin: bool, generate: bool) -> str:
+    if from_stdin and generate:
+        raise click.UsageError("Give --password-stdin or --generate-password, not both.")
+    if generate:
+        return generate_password()
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    if not 1 <= len(password) <= MAX_PASSWORD_LENGTH:
-        raise click.ClickException(f"A password has 1 to {MAX_PASSWORD_LENGTH} characters.")
-    return services().passwords.hash(password)
+    check_password(password, username)
+    return password
 
 
-def _require_tables() -> None:
-    with reading() as connection:
-        if not inspect(connection).has_table(User.__tablename__):
-            raise click.ClickException("The database has no tables yet: run `flask db upgrade` first.")
+def _show_once(password: str, *, shown: bool) -> None:
+    if shown:
+        click.echo(f"Password: {password}")
 
 
 if __name__ == "__main__":

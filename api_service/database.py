@@ -1,14 +1,14 @@
 """The way to the database: engine options, SQLite's transactions, and one read and one write context for all SQL.
 
-Everything goes through `reading` and `writing`, on SQLAlchemy Core connections: an ORM session on every request
-costs about three times as much. Whatever the database does wrong leaves as `DatabaseUnavailableError`.
+Everything goes through `reading`, `writing` and `written`, on SQLAlchemy Core connections: an ORM session on every
+request costs about three times as much. Whatever the database does wrong leaves as `DatabaseUnavailableError`.
 """
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -18,11 +18,15 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from api_service.database_troubles import trouble_of
 from api_service.models import Base
+from api_service.transaction_deadline import bounded_by
 from service_kit import time_budget
 from service_kit.deadline import Deadline
 
+_Result = TypeVar("_Result")
 _WRITE_DEADLINE: Final = "api_service_write_deadline"
+_AFTER_COMMIT: Final = "api_service_after_commit"
 _sqlite_writers: Final = threading.Lock()
 """SQLite takes one writer at a time. Writers of this process queue here, in a lock that wakes the next one at once;
 SQLite's own busy handler sleeps and polls, which costs the slowest ones a second."""
@@ -33,7 +37,14 @@ db = SQLAlchemy(metadata=Base.metadata)
 
 
 class DatabaseUnavailableError(Exception):
-    """The database did not do what was asked: away, locked, full, out of time. Nothing of the transaction is left."""
+    """The database did not do what was asked: away, locked, full, out of time. Nothing of the transaction is left.
+
+    `passing` when the same transaction may succeed if it is tried again at once.
+    """
+
+    def __init__(self, *, passing: bool = False) -> None:
+        super().__init__()
+        self.passing = passing
 
 
 def init_app(app: Flask, uri: str, pool_size: int) -> None:
@@ -48,6 +59,10 @@ def init_app(app: Flask, uri: str, pool_size: int) -> None:
         if db.engine.dialect.name == "sqlite":
             event.listen(db.engine, "connect", _open_sqlite)
             event.listen(db.engine, "begin", _begin_sqlite)
+        else:
+            from api_service import postgresql  # with SQLite its driver need not be loaded
+
+            postgresql.bound_connections(db.engine)
 
 
 @contextmanager
@@ -67,15 +82,39 @@ def writing() -> Iterator[Connection]:
     :raises DatabaseUnavailableError: nothing was saved. (When the connection broke during the commit itself nobody
         can say; that is why rows are keyed by request.)
     """
-    deadline = Deadline.after(time_budget.DATABASE_SAVE)
-    engine = db.engine
-    with (
-        _troubles_named(),
-        _turn_to_write(engine, deadline),
-        engine.connect().execution_options(**{_WRITE_DEADLINE: deadline}) as connection,
-        connection.begin(),
-    ):
+    with _transaction(Deadline.after(time_budget.DATABASE_SAVE), time_budget.DATABASE_LOCK) as connection:
         yield connection
+
+
+def after_commit(connection: Connection, call: Callable[[], None]) -> None:
+    """Have `call` run when what is written on `connection`, of `writing` or `written`, is committed, and only then."""
+    connection.get_execution_options()[_AFTER_COMMIT].append(call)
+
+
+def written(work: Callable[[Connection], _Result]) -> _Result:
+    """What `work` returns, done and committed in one transaction.
+
+    When a lock or the connection is lost the whole of it is done once more within the same time, so `work` must leave
+    the same behind when it is done twice: the first may have been committed after all.
+
+    :raises DatabaseUnavailableError: as `writing` says.
+    """
+    deadline = Deadline.after(time_budget.DATABASE_SAVE)
+    try:
+        with _transaction(deadline, time_budget.DATABASE_LOCK) as connection:
+            return work(connection)
+    except DatabaseUnavailableError as error:
+        if not error.passing or deadline.expired:
+            raise
+    patience = min(time_budget.DATABASE_LOCK, deadline.remaining() / 2)  # the other half is for the work itself
+    with _transaction(deadline, patience) as connection:
+        _limit_statements(connection, patience, deadline)
+        return work(connection)
+
+
+def will_write(connection: Connection, deadline: Deadline) -> Connection:
+    """On SQLite, let each transaction of `connection` begin by taking the write lock, for which it waits so long."""
+    return connection.execution_options(**{_WRITE_DEADLINE: deadline})
 
 
 def insert_into(table: Any, dialect: str) -> postgresql.Insert | sqlite.Insert:
@@ -94,10 +133,17 @@ def _engine_options(uri: str, pool_size: int) -> dict[str, Any]:
     if make_url(uri).get_backend_name() == "sqlite":
         # isolation_level None keeps the driver from opening transactions: `_begin_sqlite` does that.
         return {**common, "connect_args": {"timeout": time_budget.DATABASE_LOCK, "isolation_level": None}}
-    limits = f"-c lock_timeout={_ms(time_budget.DATABASE_LOCK)} -c statement_timeout={_ms(time_budget.DATABASE_SAVE)}"
+    limits = {
+        "lock_timeout": _ms(time_budget.DATABASE_LOCK),
+        "statement_timeout": _ms(time_budget.DATABASE_SAVE),
+        # When the way to us is lost the server notices late; what a lost transaction has locked is free again then.
+        "idle_in_transaction_session_timeout": _ms(time_budget.DATABASE_IDLE),
+        "timezone": "UTC",
+    }
     connect_args = {
         "connect_timeout": 2,  # psycopg and libpq take no less
-        "options": f"{limits} -c timezone=UTC",
+        "tcp_user_timeout": _ms(time_budget.DATABASE_SAVE),  # nothing is acknowledged: the way is lost
+        "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
         "application_name": "api_service",
     }
     return {**common, "pool_pre_ping": True, "connect_args": connect_args}
@@ -123,9 +169,34 @@ def _begin_sqlite(connection: Connection) -> None:
     if deadline is None:
         connection.exec_driver_sql("BEGIN")
         return
-    patience = min(deadline.remaining(), time_budget.DATABASE_LOCK)
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_ms(patience)}")
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_ms(deadline.remaining())}")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _limit_statements(connection: Connection, lock_patience: float, deadline: Deadline) -> None:
+    """On PostgreSQL each statement has limits of its own: make them those of a second try."""
+    if connection.dialect.name == "postgresql":
+        lock, whole = (max(1, _ms(seconds)) for seconds in (lock_patience, deadline.remaining()))  # 0 means for ever
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {whole}")
+
+
+@contextmanager
+def _transaction(deadline: Deadline, lock_patience: float) -> Iterator[Connection]:
+    engine = db.engine
+    calls: list[Callable[[], None]] = []
+    with (
+        _troubles_named(),
+        bounded_by(Deadline(deadline.at + time_budget.DATABASE_ROLLBACK)),
+        _turn_to_write(engine, deadline.within(lock_patience)),
+        engine.connect().execution_options(**{_AFTER_COMMIT: calls}) as connection,
+    ):
+        will_write(connection, deadline.within(lock_patience))
+        with connection.begin() as transaction:
+            yield connection
+            with _troubles_named(in_commit=True):
+                transaction.commit()
+    for call in calls:
+        call()
 
 
 @contextmanager
@@ -133,7 +204,7 @@ def _turn_to_write(engine: Engine, deadline: Deadline) -> Iterator[None]:
     if engine.dialect.name != "sqlite":
         yield
         return
-    if not _sqlite_writers.acquire(timeout=min(deadline.remaining(), time_budget.DATABASE_LOCK)):
+    if not _sqlite_writers.acquire(timeout=deadline.remaining()):
         _log.error("db.write_queue_timeout")
         raise DatabaseUnavailableError
     try:
@@ -143,14 +214,15 @@ def _turn_to_write(engine: Engine, deadline: Deadline) -> Iterator[None]:
 
 
 @contextmanager
-def _troubles_named() -> Iterator[None]:
+def _troubles_named(*, in_commit: bool = False) -> Iterator[None]:
     try:
         yield
     except PoolTimeoutError as error:
         _log.warning("db.pool_timeout")
         raise DatabaseUnavailableError from error
     except DBAPIError as error:
+        trouble = trouble_of(error, in_commit=in_commit)
         # Only the class and code of the driver's error: its text can hold values of rows.
         code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
-        _log.error("db.failed", extra={"error": type(error.orig).__name__, "code": code})
-        raise DatabaseUnavailableError from error
+        _log.log(trouble.level, trouble.event, extra={"error": type(error.orig).__name__, "code": code})
+        raise DatabaseUnavailableError(passing=trouble.passing) from error

@@ -14,9 +14,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # gunicorn adds th
 
 from flask import Flask
 
+from api_service.app import create_app
+from api_service.schema import require_migrated
 from api_service.services import services_of
 from api_service.settings import load_or_exit
 from service_kit import time_budget
+from service_kit.logs import configure_logging
 
 # Here, in the master: a worker that ends over its settings would be started again for ever.
 _settings = load_or_exit()
@@ -25,7 +28,7 @@ _memory = Path("/dev/shm")  # noqa: S108  not for files of ours; see worker_tmp_
 wsgi_app = "api_service.wsgi:app"
 _host = f"[{_settings.bind_host}]" if ":" in _settings.bind_host else _settings.bind_host  # an IPv6 address
 bind = f"{_host}:{_settings.port}"
-worker_class = "gthread"
+worker_class = "service_kit.http_worker.Worker"
 workers = _settings.processes
 threads = _settings.threads
 
@@ -35,8 +38,15 @@ timeout = 30
 keepalive = 5
 limit_request_line = 2048
 limit_request_fields = 50
+forwarded_allow_ips = ""  # who stands in front is a setting of the application, and nobody else is believed
 control_socket_disable = True  # it would need a writable home directory
 worker_tmp_dir = str(_memory) if _memory.is_dir() else None  # the heartbeat file: a busy disk would look like a hang
+
+
+def on_starting(_server: Any) -> None:
+    """In the master: log as the workers do, and refuse to serve on tables of an older version."""
+    configure_logging(_settings.log_level, as_json=_settings.in_production)
+    require_migrated(create_app(_settings))
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

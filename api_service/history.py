@@ -4,15 +4,17 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Insert, RowMapping, bindparam, func, select
+from sqlalchemy import Connection, RowMapping, bindparam, func, select
+from sqlalchemy.sql.dml import ReturningInsert
 
-from api_service.database import insert_into, reading, writing
+from api_service.database import insert_into, reading, written
+from api_service.idempotency import OneCall, Results, claim
 from api_service.models import COUNT_SLOTS, HistoryEntry, StockRequestCount
-from stock_contract import Failure, Quote
+from stock_contract import Quote
 
 HISTORY_LIMIT: Final = 100
 """Entries in an answer that asks for no particular number."""
@@ -48,29 +50,30 @@ class StockCount:
     times_requested: int
 
 
-def save_quotes(user_id: int, request_id: str, requested_at: datetime, results: Sequence[Quote | Failure]) -> None:
+def save_quotes(
+    user_id: int, request_id: str, requested_at: datetime, results: Results, call: OneCall | None = None
+) -> Results | None:
     """Save the quotes that one request is about to answer, all of them or none; when this returns they are committed.
 
     Each keeps its place among the results as its position; a failure leaves no row. Saving the same request again
-    changes nothing.
+    changes nothing. Returns None; or, when `call` was answered before, what it was answered with, and nothing of this
+    request is saved.
 
     :raises DatabaseUnavailableError: nothing was saved.
+    :raises KeyReusedError: nothing was saved, the key of `call` names another call.
     """
     found = [(position, quote) for position, quote in enumerate(results) if isinstance(quote, Quote)]
-    if not found:
-        return
-    with writing() as connection:
-        insert = _insert_entry(connection.dialect.name)
-        added: Counter[str] = Counter()
-        for position, quote in found:
-            row = _row(quote) | {
-                "user_id": user_id,
-                "request_id": request_id,
-                "position": position,
-                "requested_at": requested_at,
-            }
-            added[quote.symbol.lower()] += connection.execute(insert, row).rowcount
-        _count(connection, +added)
+    if not found and call is None:
+        return None
+    request = {"user_id": user_id, "request_id": request_id, "requested_at": requested_at}
+
+    def save(connection: Connection) -> Results | None:
+        earlier = claim(connection, call, request_id, datetime.now(UTC), results) if call else None
+        if earlier is None:
+            _add(connection, request, found)
+        return earlier
+
+    return written(save)
 
 
 def history_of(user_id: int, limit: int = HISTORY_LIMIT) -> Sequence[RowMapping]:
@@ -85,6 +88,13 @@ def most_requested(limit: int = 5) -> list[StockCount]:
         return [
             StockCount(symbol, int(times)) for symbol, times in connection.execute(_MOST_REQUESTED, {"limit": limit})
         ]
+
+
+def _add(connection: Connection, request: dict[str, Any], found: Sequence[tuple[int, Quote]]) -> None:
+    rows = [_row(quote) | request | {"position": position} for position, quote in found]
+    if rows:
+        added = connection.scalars(_insert_entries(connection.dialect.name), rows)
+        _count(connection, Counter(symbol.lower() for symbol in added))
 
 
 def _row(quote: Quote) -> dict[str, Any]:
@@ -103,25 +113,31 @@ def _row(quote: Quote) -> dict[str, Any]:
     }
 
 
+# RETURNING makes SQLAlchemy send a list of rows as one statement with many VALUES: a batch costs one round trip.
+# https://docs.sqlalchemy.org/en/20/core/connections.html#insert-many-values-behavior-for-insert-statements
+
+
 @cache
-def _insert_entry(dialect: str) -> Insert:
-    return insert_into(HistoryEntry, dialect).on_conflict_do_nothing(
-        index_elements=[HistoryEntry.request_id, HistoryEntry.position]
+def _insert_entries(dialect: str) -> ReturningInsert[str]:
+    """Returns the symbol of each row that was not there yet."""
+    insert = insert_into(HistoryEntry, dialect)
+    return insert.on_conflict_do_nothing(index_elements=[HistoryEntry.request_id, HistoryEntry.position]).returning(
+        HistoryEntry.symbol
     )
 
 
 @cache
-def _upsert_count(dialect: str) -> Insert:
+def _upsert_counts(dialect: str) -> ReturningInsert[str]:
     insert = insert_into(StockRequestCount, dialect)
     return insert.on_conflict_do_update(
         index_elements=[StockRequestCount.symbol, StockRequestCount.slot],
         set_={"times": StockRequestCount.times + insert.excluded.times},
-    )
+    ).returning(StockRequestCount.symbol)
 
 
 def _count(connection: Connection, added: Counter[str]) -> None:
-    upsert = _upsert_count(connection.dialect.name)
     slot = random.randrange(COUNT_SLOTS)  # noqa: S311  it spreads load, it keeps no secret
     # In one order everywhere: two batches that lock the same rows must not wait for each other in a circle.
-    for symbol, times in sorted(added.items()):
-        connection.execute(upsert, {"symbol": symbol, "slot": slot, "times": times})
+    counts = [{"symbol": symbol, "slot": slot, "times": times} for symbol, times in sorted(added.items())]
+    if counts:
+        connection.execute(_upsert_counts(connection.dialect.name), counts)

@@ -1,16 +1,32 @@
-"""The tables: users, what each of them was served, and how often each stock was asked for."""
+"""The tables: users, ended tokens, the history, counts of stocks, named calls, failed log-ins, the audit log."""
 
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import BigInteger, Enum, ForeignKey, Index, Integer, MetaData, SmallInteger, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from api_service.column_types import ExactDecimal, UtcDateTime
 
 MAX_USERNAME_LENGTH: Final = 64
+MAX_IDEMPOTENCY_KEY_LENGTH: Final = 255
+MAX_USER_ID: Final = 2**31 - 1
+"""PostgreSQL refuses to compare the column with a larger number."""
+MAX_ADDRESS_LENGTH: Final = 45
+"""Characters of the longest IPv6 address as text, one with an IPv4 address at its end."""
 
 _NAMES: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -44,6 +60,17 @@ class User(Base):
     role: Mapped[Role] = mapped_column(Enum(Role, name="role", native_enum=False, create_constraint=True, length=16))
     active: Mapped[bool]
     created_at: Mapped[datetime]
+    token_version: Mapped[int] = mapped_column(server_default="0")
+    """Stands in every token of the user; growing by one ends them all."""
+
+
+class RevokedToken(Base):
+    """A token (`jti`) or a whole log-in (`fam`) that ended early; at `expires_at` it would have ended anyway."""
+
+    __tablename__ = "revoked_tokens"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class HistoryEntry(Base):
@@ -94,3 +121,55 @@ class StockRequestCount(Base):
     symbol: Mapped[str] = mapped_column(String(20), primary_key=True)
     slot: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     times: Mapped[int] = mapped_column(BigInteger)
+
+
+class LoginThrottle(Base):
+    """How many log-ins failed for an account from an address, or (`account_key` empty) from an address at all.
+
+    Nobody may try before `waits_until`; some time after it the row means nothing any more. `refusal_recorded` tells
+    that the audit log knows of this wait.
+    """
+
+    __tablename__ = "login_throttle"
+    __table_args__ = (Index(None, "waits_until"),)
+
+    address: Mapped[str] = mapped_column(String(MAX_ADDRESS_LENGTH), primary_key=True)
+    account_key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    failures: Mapped[int]
+    waits_until: Mapped[datetime]
+    refusal_recorded: Mapped[bool]
+
+
+class AuditEntry(Base):
+    """One event that must stay on record; triggers in the database refuse every change and deletion.
+
+    `user_id` is the account that the event is about, `detail` a small JSON object. The indexes are read backwards.
+    """
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index(None, "event", "id"), Index(None, "user_id", "id"))
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+    at: Mapped[datetime]
+    event: Mapped[str] = mapped_column(String(32))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    address: Mapped[str | None] = mapped_column(String(MAX_ADDRESS_LENGTH))
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    detail: Mapped[str] = mapped_column(Text)
+
+
+class IdempotentAnswer(Base):
+    """What a call that its user gave an `Idempotency-Key` was answered with: see `api_service.idempotency`."""
+
+    __tablename__ = "idempotent_answers"
+    __table_args__ = (UniqueConstraint("user_id", "key"), Index(None, "answered_at"))
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    key: Mapped[str] = mapped_column(String(MAX_IDEMPOTENCY_KEY_LENGTH))
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of what was asked, in hexadecimal."""
+    request_id: Mapped[str] = mapped_column(String(64))
+    answered_at: Mapped[datetime]
+    reply: Mapped[str] = mapped_column(Text)
+    """A reply as `stock_contract` writes it."""

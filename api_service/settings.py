@@ -8,16 +8,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from amqp_rpc import check_url
+from api_service.secret_key import DEVELOPMENT_KEY, HOW_TO_MAKE_A_KEY, weakness_of_key
+from api_service.web_settings import WebSettings, read_web_settings
 from service_kit import settings as kit
 from service_kit.settings import LOG_LEVELS, EnvironmentReader
 
 AppEnv = Literal["development", "production"]
 StockTransport = Literal["rpc", "http"]
 
-_MIN_KEY_BYTES: Final = 32
-"""HS256 asks for a key of at least the size of its hash (https://www.rfc-editor.org/rfc/rfc7518#section-3.2)."""
-
-_DEVELOPMENT_KEY: Final = "for-development-only-never-in-production"
 _MAX_DATABASE_CONNECTIONS: Final = 16
 """PostgreSQL allows 100 in all unless told otherwise; this leaves room for six processes."""
 
@@ -33,6 +31,8 @@ class Settings:
     secret_key: str = field(repr=False)
     stock_transport: StockTransport
     rabbitmq_url: str = field(repr=False)
+    rabbitmq_ca: str = field(repr=False)
+    """Certificates in PEM to trust the broker by; empty for those of the system."""
     stock_service_url: str
     port: int
     bind_host: str
@@ -40,6 +40,7 @@ class Settings:
     threads: int
     """Requests at a time in each process; `flask run` starts one for each request."""
     log_level: str
+    web: WebSettings
 
     @property
     def in_production(self) -> bool:
@@ -63,18 +64,22 @@ def load(environ: Mapping[str, str]) -> Settings:
     """
     reader = EnvironmentReader(environ)
     app_env = cast("AppEnv", reader.choice("APP_ENV", "production", ("development", "production")))
+    broker_ca = reader.certificates("RABBITMQ_CA")
+    amqp = ("amqps",) if broker_ca else ("amqp", "amqps")
     settings = Settings(
         app_env=app_env,
         database_uri=_database_uri(reader),
         secret_key=_secret_key(reader, app_env),
         stock_transport=cast("StockTransport", reader.choice("STOCK_TRANSPORT", "rpc", ("rpc", "http"))),
-        rabbitmq_url=reader.url("RABBITMQ_URL", "amqp://guest:guest@localhost:5672/%2F", ("amqp", "amqps"), check_url),
+        rabbitmq_url=reader.url("RABBITMQ_URL", "amqp://guest:guest@localhost:5672/%2F", amqp, check_url),
+        rabbitmq_ca=broker_ca,
         stock_service_url=reader.url("STOCK_SERVICE_URL", "http://localhost:5001", ("http", "https")),
         port=reader.integer("PORT", 5000, low=1, high=65_535),
         bind_host=reader.text("BIND_HOST", "127.0.0.1"),
         processes=reader.integer("WEB_CONCURRENCY", 1, low=1, high=64),
         threads=reader.integer("WEB_THREADS", 80, low=1, high=1024),
         log_level=reader.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
+        web=read_web_settings(reader),
     )
     reader.check()
     return settings
@@ -103,16 +108,12 @@ def _database_uri(reader: EnvironmentReader) -> str:
 
 
 def _secret_key(reader: EnvironmentReader, app_env: AppEnv) -> str:
-    in_development = app_env == "development"
-    key = reader.text("SECRET_KEY", _DEVELOPMENT_KEY if in_development else "")
+    """Development has a key of its own; one that is set must be good there too."""
+    key = reader.text("SECRET_KEY", "")
+    if not key and app_env == "development":
+        return DEVELOPMENT_KEY
     if not key:
-        reader.problem(
-            "SECRET_KEY",
-            "is required: at least 32 random bytes, for example from `openssl rand -hex 32`;"
-            " or set APP_ENV=development to try it out",
-        )
-    elif len(key.encode()) < _MIN_KEY_BYTES:
-        reader.problem("SECRET_KEY", f"must have at least {_MIN_KEY_BYTES} bytes")
-    elif key == _DEVELOPMENT_KEY and not in_development:
-        reader.problem("SECRET_KEY", "is the key for development, which everybody knows")
+        reader.problem("SECRET_KEY", f"is required: {HOW_TO_MAKE_A_KEY}; or set APP_ENV=development to try it out")
+    elif weakness := weakness_of_key(key):
+        reader.problem("SECRET_KEY", f"{weakness}: {HOW_TO_MAKE_A_KEY}")
     return key

@@ -1,45 +1,78 @@
 """The decorators that guard the calls, and who is calling."""
 
-import logging
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
-from typing import ParamSpec, TypeVar, cast
+from typing import Literal, ParamSpec, TypeVar, cast
 
-from flask_jwt_extended import get_current_user, verify_jwt_in_request
+from flask import request
+from flask_jwt_extended import get_current_user
 
+from api_service import audit, rate_limits
+from api_service.audit import AuditEvent
+from api_service.auth import tokens
+from api_service.database import writing
 from api_service.models import Role
 from api_service.users import CurrentUser
 from service_kit.problems import Problem
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_log = logging.getLogger(__name__)
+_READS = {"GET", "HEAD"}
 
 
 def login_required(view: Callable[P, R]) -> Callable[P, R]:
-    """Let the call through for an active user with a valid token; else answer 401."""
+    """Let the call through for an active user with a valid access token; else answer 401."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        verify_jwt_in_request()
+        _identify("access")
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+def refresh_token_required(view: Callable[P, R]) -> Callable[P, R]:
+    """Let the call through for an active user with a refresh token, used before or not; else answer 401."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        _identify("refresh")
         return view(*args, **kwargs)
 
     return guarded
 
 
 def admin_required(view: Callable[P, R]) -> Callable[P, R]:
-    """Let the call through for super users; else answer 401 (who?) or 403 (not you)."""
+    """Let the call through for super users; else answer 401 (who?) or 403 (not you).
+
+    What a super user is shown and what others are refused is recorded first; a change records itself.
+    """
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        verify_jwt_in_request()
+        _identify("access")
         if current_user().role is not Role.ADMIN:
-            _log.warning("auth.denied", extra={"user_id": current_user().id})
+            audit.record_denial(current_user().id, _call())
             raise Problem(HTTPStatus.FORBIDDEN, "super-users-only", "Only super users may make this call.")
-        return view(*args, **kwargs)
+        answer = view(*args, **kwargs)
+        if request.method in _READS:
+            with writing() as connection:
+                audit.record(connection, AuditEvent.ADMIN_READ, current_user().id, call=_call())
+        return answer
 
     return guarded
+
+
+def _identify(kind: Literal["access", "refresh"]) -> None:
+    """Only now it is known who is calling, and may be counted."""
+    tokens.require(kind)
+    rate_limits.count_user(current_user().id)
+
+
+def _call() -> str:
+    """By its rule, not its path: what stands in its place is the caller's text."""
+    return f"{request.method} {request.url_rule}"
 
 
 def current_user() -> CurrentUser:

@@ -1,21 +1,28 @@
-"""Access tokens: Flask-JWT-Extended, set so that only complete tokens of our own making pass.
+"""Tokens: Flask-JWT-Extended, set so that only complete tokens of our own making pass, and only while they count.
 
 Its defaults accept a token without expiry and answer 422 in a shape of their own; every hook here answers 401 with a
 problem document instead.
 """
 
 import logging
+import secrets
+from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from flask import Flask, Response
-from flask_jwt_extended import JWTManager, create_access_token
+from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, get_jwt, verify_jwt_in_request
+from jwt import ImmatureSignatureError, InvalidTokenError
 
-from api_service import users
+from api_service import sessions
+from api_service.sessions import REFRESH_LIFETIME, SessionToken
+from api_service.users import CurrentUser
 from service_kit.problems import Problem
 
 LIFETIME: Final = timedelta(minutes=60)
+"""Of an access token; a refresh token lives for `sessions.REFRESH_LIFETIME`."""
+
 CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 """Every 401 names the scheme (https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2)."""
 
@@ -25,10 +32,24 @@ _NAME: Final = "stock-quotes-api"
 _LEEWAY: Final = timedelta(seconds=10)
 """How far the clocks of two API processes may differ; it lengthens a token's life by as much."""
 
-_MAX_USER_ID_DIGITS: Final = 18
-"""All such numbers fit into a database's 64 bits."""
+_MAX_INTEGER: Final = 2**31 - 1
+"""The largest that the database's columns for user id and token version take."""
+
+_INVALID: Final = "token-invalid"
+_LOG_IN_AGAIN: Final = "The token is not valid, or its session has ended. Log in again."
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """What a log-in gives: a token for calls, and one for the next pair. Lifetimes in whole seconds."""
+
+    token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    token_type: str = "Bearer"  # noqa: S105  the name of the scheme
+    expires_in: int = int(LIFETIME.total_seconds())
+    refresh_expires_in: int = int(REFRESH_LIFETIME.total_seconds())
 
 
 def init_app(app: Flask, secret_key: str) -> None:
@@ -39,31 +60,58 @@ def init_app(app: Flask, secret_key: str) -> None:
         JWT_TOKEN_LOCATION=["headers"],
         JWT_COOKIE_CSRF_PROTECT=False,  # without cookies there is nothing to protect; the claim would only be weight
         JWT_ACCESS_TOKEN_EXPIRES=LIFETIME,
+        JWT_REFRESH_TOKEN_EXPIRES=REFRESH_LIFETIME,
         JWT_DECODE_LEEWAY=_LEEWAY.total_seconds(),
         JWT_ENCODE_ISSUER=_NAME,
         JWT_DECODE_ISSUER=_NAME,
         JWT_ENCODE_AUDIENCE=_NAME,
         JWT_DECODE_AUDIENCE=_NAME,
     )
-    _register(JWTManager(app))
+    manager = JWTManager(app)
+    _register_refusals(manager)
+    app.register_error_handler(ImmatureSignatureError, _refuse_immature)
+    _register_checks(manager, secret_key)
 
 
-def issue(user_id: int) -> str:
-    """A token that says who, never what they may do: that is read from the database on every request."""
-    token: str = create_access_token(identity=str(user_id))
-    return token
+def issue(user_id: int, token_version: int, family: str | None = None) -> TokenPair:
+    """Tokens that say who, never what they may do: that is read from the database on every request.
+
+    Without a `family` they begin one, as a log-in does. `token_version` must be the one that the caller has been
+    checked against; a later one would outlive the change that ended it.
+    """
+    claims = {"tv": token_version, "fam": family or secrets.token_hex(16)}
+    return TokenPair(
+        create_access_token(str(user_id), additional_claims=claims),
+        create_refresh_token(str(user_id), additional_claims=claims),
+    )
 
 
-def _register(manager: JWTManager) -> None:
+def require(kind: Literal["access", "refresh"]) -> None:
+    """Let the request through if it carries a token of that kind which counts; else answer 401."""
+    verify_jwt_in_request(refresh=kind == "refresh")
+
+
+def presented() -> SessionToken:
+    """The token of this request; only after `require`."""
+    return _session_token(get_jwt())
+
+
+def session_ended() -> Problem:
+    """The 401 for a token that counted when the request came in, and then no longer."""
+    return _refusal(_INVALID, _LOG_IN_AGAIN)
+
+
+def _register_refusals(manager: JWTManager) -> None:
     def answer_invalid(*_: Any) -> Response:
-        return _refuse("token-invalid", "The access token is not valid. Log in again.")
+        return _refusal(_INVALID, _LOG_IN_AGAIN).response()
 
     def answer_missing(_: str) -> Response:
-        detail = "This call needs an access token: log in, then send Authorization: Bearer <token>."
-        return _refuse("token-missing", detail)
+        detail = "This call needs a token: log in, then send Authorization: Bearer <token>."
+        return _refusal("token-missing", detail).response()
 
     def answer_expired(*_: Any) -> Response:
-        return _refuse("token-expired", "The access token has expired. Log in again.")
+        detail = "The token has expired. Refresh it with POST /api/v1/refresh, or log in again."
+        return _refusal("token-expired", detail).response()
 
     manager.unauthorized_loader(answer_missing)
     manager.expired_token_loader(answer_expired)
@@ -72,22 +120,54 @@ def _register(manager: JWTManager) -> None:
     manager.revoked_token_loader(answer_invalid)
     manager.token_verification_failed_loader(answer_invalid)
     manager.user_lookup_error_loader(answer_invalid)
+
+
+def _refuse_immature(_: ImmatureSignatureError) -> Response:
+    detail = "The token is from the future: the clocks of two servers differ. Log in again, and tell the operators."
+    return _refusal("token-not-yet-valid", detail).response()
+
+
+def _refusal(slug: str, detail: str) -> Problem:
+    _log.warning("auth.token_rejected", extra={"reason": slug})
+    return Problem(HTTPStatus.UNAUTHORIZED, slug, detail, headers=CHALLENGE)
+
+
+def _register_checks(manager: JWTManager, secret_key: str) -> None:
+    def key_of(_header: dict[str, Any], claims: dict[str, Any]) -> str:
+        # Only here are the claims as they came: afterwards a token without a type is one for access. Not verified yet,
+        # the value may be of any kind, also of one that no set can hold.
+        if claims.get("type") not in ("access", "refresh"):
+            raise InvalidTokenError("no type")
+        return secret_key
+
+    manager.decode_key_loader(key_of)
     manager.token_verification_loader(_is_complete)
     manager.user_lookup_loader(_load_user)
 
 
-def _refuse(slug: str, detail: str) -> Response:
-    _log.warning("auth.token_rejected", extra={"reason": slug})
-    return Problem(HTTPStatus.UNAUTHORIZED, slug, detail, headers=CHALLENGE).response()
-
-
 def _is_complete(_header: dict[str, Any], claims: dict[str, Any]) -> bool:
     """PyJWT has checked what is there (signature, times, issuer, audience); here that nothing is left out."""
-    return all(claims.get(name) is not None for name in ("exp", "iat", "jti"))
+    return (
+        all(claims.get(name) is not None for name in ("exp", "iat"))
+        and all(isinstance(claims.get(name), str) for name in ("jti", "fam"))
+        and type(claims.get("tv")) is int
+        and 0 <= claims["tv"] <= _MAX_INTEGER
+        and _is_user_id(claims["sub"])
+    )
 
 
-def _load_user(_header: dict[str, Any], claims: dict[str, Any]) -> users.CurrentUser | None:
-    subject = claims["sub"]
-    if not (subject.isascii() and subject.isdigit()) or len(subject) > _MAX_USER_ID_DIGITS:
-        return None
-    return users.load_current_user(int(subject))
+def _is_user_id(subject: str) -> bool:
+    return (
+        subject.isascii()
+        and subject.isdigit()
+        and len(subject) <= len(str(_MAX_INTEGER))
+        and int(subject) <= _MAX_INTEGER
+    )
+
+
+def _load_user(_header: dict[str, Any], claims: dict[str, Any]) -> CurrentUser | None:
+    return sessions.load_current_user(_session_token(claims), whatever_its_id=claims["type"] == "refresh")
+
+
+def _session_token(claims: dict[str, Any]) -> SessionToken:
+    return SessionToken(id=claims["jti"], family=claims["fam"], user_id=int(claims["sub"]), token_version=claims["tv"])

@@ -4,19 +4,20 @@ from http import HTTPStatus
 
 from flask import Blueprint, Flask, Response
 
+from api_service.auth.throttle import TooManyAttemptsError
 from api_service.database import DatabaseUnavailableError
-from api_service.resources import health, history, login, providers, quotes, stats, stock
+from api_service.resources import audit, health, history, login, password, providers, quotes, sessions, stats, stock
 from service_kit.problems import Problem
 
 
 def init_app(app: Flask) -> None:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
-    for resource in (login, stock, quotes, history, stats, providers):
+    for resource in (login, sessions, password, stock, quotes, history, stats, providers, audit):
         api.register_blueprint(resource.blueprint)
     app.register_blueprint(api)
     app.register_blueprint(health.blueprint)
     app.register_error_handler(DatabaseUnavailableError, _database_unavailable)
-    app.after_request(_secure)
+    app.register_error_handler(TooManyAttemptsError, _too_many_attempts)
 
 
 def _database_unavailable(_: DatabaseUnavailableError) -> Response:
@@ -28,8 +29,10 @@ def _database_unavailable(_: DatabaseUnavailableError) -> Response:
     ).response()
 
 
-def _secure(response: Response) -> Response:
-    """Answers are personal and are data: no cache keeps them unless they say so, no browser guesses another type."""
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+def _too_many_attempts(error: TooManyAttemptsError) -> Response:
+    return Problem(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-logins",
+        "Too many passwords were wrong. Try again after the time in Retry-After.",
+        headers={"Retry-After": str(error.retry_after)},
+    ).response()

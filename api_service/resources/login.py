@@ -1,4 +1,4 @@
-"""POST /api/v1/login: a name and a password for an access token."""
+"""POST /api/v1/login: a name and a password for a pair of tokens."""
 
 from http import HTTPStatus
 from typing import Any, Final
@@ -8,27 +8,21 @@ from flask import Blueprint
 from api_service.auth import tokens
 from api_service.auth.credentials import authenticate
 from api_service.resources.request_parts import json_body
-from api_service.resources.schemas import LoginBody, TokenBody
+from api_service.resources.schemas import LoginBody, TokenPairBody
 from api_service.services import services
 from service_kit.problems import Problem
 
 blueprint = Blueprint("login", __name__)
 _LOGIN: Final = LoginBody()
-_TOKEN: Final = TokenBody()
+_PAIR: Final = TokenPairBody()
 
 
 @blueprint.post("/login")
 def log_in() -> dict[str, Any]:
     body = json_body(_LOGIN)
-    user_id = authenticate(services().passwords, body["username"], body["password"])
-    if user_id is None:
+    user = authenticate(services().passwords, body["username"], body["password"])
+    if user is None:
         detail = "The user name or the password is wrong, or the account is not active."
         raise Problem(HTTPStatus.UNAUTHORIZED, "login-failed", detail, headers=tokens.CHALLENGE)
-    answer: dict[str, Any] = _TOKEN.dump(
-        {
-            "token": tokens.issue(user_id),
-            "token_type": "Bearer",
-            "expires_in": int(tokens.LIFETIME.total_seconds()),
-        }
-    )
+    answer: dict[str, Any] = _PAIR.dump(tokens.issue(user.user_id, user.token_version))
     return answer

@@ -1,22 +1,28 @@
 """Reading the parts of a request; whatever is wrong with them ends in a 400 that says what to send instead."""
 
+import re
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from flask import request
 from marshmallow import Schema, ValidationError
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
+from api_service.models import MAX_IDEMPOTENCY_KEY_LENGTH
 from service_kit.problems import Problem
 from stock_contract import MAX_SYMBOL_LENGTH, MAX_SYMBOLS_PER_REQUEST, is_valid_symbol
+
+_IDEMPOTENCY_KEY: Final = re.compile(rf"[!-+\--~]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}", re.ASCII)
 
 
 def json_body(schema: Schema) -> dict[str, Any]:
     """The JSON body as `schema` reads it.
 
     :raises Problem: 400, it is not JSON or not of that schema.
+    :raises RequestEntityTooLarge: 413, it is longer than bodies may be.
     :raises UnsupportedMediaType: 415, it does not claim to be JSON.
     """
+    _refuse_cut_body()
     try:
         data = request.get_json()
     except (BadRequest, RecursionError):  # deep nesting ends the parser's stack
@@ -66,6 +72,40 @@ def symbols_of_query(name: str) -> list[str]:
         if not is_valid_symbol(symbol):
             raise _invalid_symbols(name, f"Number {position} is not a symbol: {_shown(symbol)}.")
     return symbols
+
+
+def flag_of_query(name: str) -> bool:
+    """Tell whether the query says `name`=true; left out it is no.
+
+    :raises Problem: 400, it says something else.
+    """
+    values = request.args.getlist(name)
+    if values not in ([], ["true"], ["false"]):
+        raise Problem(HTTPStatus.BAD_REQUEST, "invalid-parameter", f"{name} is true or false, and given once.")
+    return values == ["true"]
+
+
+def idempotency_key() -> str | None:
+    """The key of the `Idempotency-Key` header, None without one.
+
+    A comma is what a server puts between two headers of one name, so a key has none.
+
+    :raises Problem: 400, it is empty, too long, holds what a key cannot, or stands there twice.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is None or _IDEMPOTENCY_KEY.fullmatch(key):
+        return key
+    detail = (
+        f"Send Idempotency-Key once, with 1 to {MAX_IDEMPOTENCY_KEY_LENGTH} visible ASCII characters other than a"
+        " comma, for example a new UUID for each call."
+    )
+    raise Problem(HTTPStatus.BAD_REQUEST, "invalid-idempotency-key", detail)
+
+
+def _refuse_cut_body() -> None:
+    """Werkzeug cuts a body without a declared length off at the limit, and what is left may be JSON by itself."""
+    if request.content_length is None and len(request.get_data()) == request.max_content_length:
+        raise RequestEntityTooLarge
 
 
 def _invalid_symbol(where: str) -> Problem:

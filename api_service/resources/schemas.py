@@ -1,5 +1,6 @@
 """The bodies of the calls, as marshmallow schemas: what comes in is checked by them, what goes out is made by them."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +41,13 @@ class _UtcMoment(fields.Field[datetime]):
         return None if moment is None else utc_text(moment)
 
 
+class _JsonText(fields.Field[str]):
+    """JSON that is kept as text, as the value that it is."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return json.loads(value)
+
+
 def utc_text(moment: datetime) -> str:
     """ISO 8601 with `Z`, as in 2021-04-01T19:20:30Z or 2021-04-01T19:20:30.123456Z."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -55,10 +63,19 @@ class LoginBody(_Body):
     password = fields.String(required=True, validate=[validate.Length(1, MAX_PASSWORD_LENGTH), _is_text])
 
 
-class TokenBody(_Body):
+class PasswordChangeBody(_Body):
+    """The new password's length is a matter of `auth.password_rules`, which says why it is refused."""
+
+    current_password = fields.String(required=True, validate=[validate.Length(1, MAX_PASSWORD_LENGTH), _is_text])
+    new_password = fields.String(required=True, validate=_is_text)
+
+
+class TokenPairBody(_Body):
     token = fields.String()
     token_type = fields.String()
     expires_in = fields.Integer()
+    refresh_token = fields.String()
+    refresh_expires_in = fields.Integer()
 
 
 class QuoteBody(_Body):
@@ -116,3 +133,16 @@ class ProviderStatusBody(_Body):
     successes = fields.Integer()
     failures = fields.Integer()
     failures_by_kind = fields.Dict(fields.String(), fields.Integer())
+
+
+class AuditEntryBody(_Body):
+    """One entry of the audit log; `user_id` and `username` are null when no account is concerned."""
+
+    id = fields.Integer()
+    at = _UtcMoment()
+    event = fields.String()
+    user_id = fields.Integer()
+    username = fields.String()
+    address = fields.String()
+    request_id = fields.String()
+    detail = _JsonText()

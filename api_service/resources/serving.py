@@ -2,21 +2,24 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, g, jsonify
+from flask import Response, g, jsonify, request
 from marshmallow import Schema
 
 from api_service import history
 from api_service.auth.helpers import current_user
 from api_service.database import DatabaseUnavailableError
+from api_service.idempotency import KeyReusedError, OneCall, Results, earlier_results
 from api_service.resources.asking import ask
 from api_service.resources.failures import entry_of_failure, problem_of_failure
 from api_service.resources.quote_headers import quote_headers
+from api_service.resources.request_parts import idempotency_key
 from api_service.services import services
 from service_kit.problems import Problem
 from stock_contract import Failure, Quote
@@ -29,14 +32,16 @@ def serve_one(symbol: str, body: Schema) -> Response:
 
     :raises Problem: there is no quote, or it could not be saved.
     """
-    asked_at = datetime.now(UTC)
-    (result,) = _find([symbol])
-    if isinstance(result, Failure):
-        raise problem_of_failure(result)
-    answer = jsonify(body.dump(result))
-    answer.headers.update(quote_headers(result, datetime.now(UTC)))
-    _save([result], asked_at)  # last: nothing that can fail comes between the commit and the answer
-    return answer
+
+    def answer(results: Results) -> Response:
+        (result,) = results
+        if isinstance(result, Failure):
+            raise problem_of_failure(result)
+        response = jsonify(body.dump(result))
+        response.headers.update(quote_headers(result, datetime.now(UTC)))
+        return response
+
+    return _serve([symbol], answer)
 
 
 def serve_many(symbols: Sequence[str], body: Schema) -> Response:
@@ -44,14 +49,43 @@ def serve_many(symbols: Sequence[str], body: Schema) -> Response:
 
     :raises Problem: there is no answer for any of them, or what was found could not be saved.
     """
-    asked_at = datetime.now(UTC)
-    results = _find(symbols)
-    answer = jsonify([_entry(symbol, result, body) for symbol, result in zip(symbols, results, strict=True)])
-    _save(results, asked_at)  # last, as above
-    return answer
+
+    def answer(results: Results) -> Response:
+        return jsonify([_entry(symbol, result, body) for symbol, result in zip(symbols, results, strict=True)])
+
+    return _serve(symbols, answer)
 
 
-def _find(symbols: Sequence[str]) -> tuple[Quote | Failure, ...]:
+def _serve(symbols: Sequence[str], answer: Callable[[Results], Response]) -> Response:
+    key = idempotency_key()
+    call = OneCall.of(current_user().id, key, str(request.url_rule), symbols) if key else None
+    with _key_used_once():
+        asked_at = datetime.now(UTC)
+        earlier = earlier_results(call, asked_at) if call else None
+        if earlier is None:
+            results = _find(symbols)
+            response = answer(results)
+            earlier = _save(results, asked_at, call)
+            if earlier is None:  # nothing that can fail comes between the commit and the answer
+                return response
+    response = answer(earlier)
+    response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+@contextmanager
+def _key_used_once() -> Iterator[None]:
+    try:
+        yield
+    except KeyReusedError as error:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            "idempotency-key-reused",
+            "You have used this Idempotency-Key for another call. Send a new key with each new call.",
+        ) from error
+
+
+def _find(symbols: Sequence[str]) -> Results:
     results = ask(partial(services().stock_client.quotes, symbols))
     codes = Counter(result.code.value for result in results if isinstance(result, Failure))
     if codes:
@@ -63,9 +97,9 @@ def _entry(symbol: str, result: Quote | Failure, body: Schema) -> Any:
     return entry_of_failure(symbol, result) if isinstance(result, Failure) else body.dump(result)
 
 
-def _save(results: Sequence[Quote | Failure], asked_at: datetime) -> None:
+def _save(results: Results, asked_at: datetime, call: OneCall | None) -> Results | None:
     try:
-        history.save_quotes(current_user().id, g.request_id, asked_at, results)
+        return history.save_quotes(current_user().id, g.request_id, asked_at, results, call)
     except DatabaseUnavailableError as error:
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE,

@@ -1,6 +1,7 @@
 """What the tests of this service share: an application on a database of its own, a stock client to script, callers."""
 
 import json
+import logging
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -14,12 +15,22 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 import stock_contract
-from api_service import services, users
+from api_service import clock, services, users
 from api_service.app import create_app
+from api_service.auth.passwords import Passwords
 from api_service.database import db
 from api_service.models import Role
 from api_service.settings import Settings, load
-from api_service.tests.helpers import Api, ExpectProblem, Golden, HoldLock, ScriptedStockClient
+from api_service.tests.helpers import (
+    Api,
+    CountingHasher,
+    ExpectProblem,
+    Golden,
+    HandSetClock,
+    HoldLock,
+    MakeApi,
+    ScriptedStockClient,
+)
 from service_kit import time_budget
 from stock_contract import Quote, load_quote
 
@@ -78,7 +89,9 @@ def database_path(template_database: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(database_path: Path) -> Settings:
-    return load({"APP_ENV": "development", "DATABASE_URI": f"sqlite:///{database_path}"})
+    """The limit of failed log-ins is off: tests fail more of them within a minute than people do."""
+    environ = {"APP_ENV": "development", "DATABASE_URI": f"sqlite:///{database_path}", "RATE_LIMIT_LOGIN": "off"}
+    return load(environ)
 
 
 @pytest.fixture
@@ -92,6 +105,23 @@ def app(settings: Settings, stock_client: ScriptedStockClient) -> Iterator[Flask
 @pytest.fixture
 def api(app: Flask) -> Api:
     return Api(app, app.test_client())
+
+
+@pytest.fixture
+def make_api(database_path: Path, stock_client: ScriptedStockClient) -> Iterator[MakeApi]:
+    """Make the API with other settings, given as environment variables."""
+    apps: list[Flask] = []
+
+    def make(**environ: str) -> Api:
+        environ = {"APP_ENV": "development", "DATABASE_URI": f"sqlite:///{database_path}", **environ}
+        app = create_app(load(environ), stock_client)
+        apps.append(app)
+        return Api(app, app.test_client())
+
+    yield make
+    for app in apps:
+        with app.app_context():
+            db.engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +139,7 @@ def expect_problem() -> ExpectProblem:
         assert body["title"]
         assert body["detail"].endswith(".")
         assert not [word for word in INTERNALS if word in response.text]
-        assert (status == 503) == ("Retry-After" in response.headers)
+        assert (status in {429, 503}) == ("Retry-After" in response.headers)
         if status == 401:
             assert response.headers["WWW-Authenticate"] == "Bearer"
         for name, value in extra.items():
@@ -132,3 +162,42 @@ def locked_database(database_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hol
             other.execute("ROLLBACK")
 
     return hold
+
+
+@pytest.fixture
+def hasher(app: Flask, stock_client: ScriptedStockClient) -> CountingHasher:
+    """The hasher of the application, as strong as always; it has counted nothing yet."""
+    return use_hasher(app, stock_client, CountingHasher())
+
+
+@pytest.fixture
+def quick_hasher(app: Flask, stock_client: ScriptedStockClient) -> CountingHasher:
+    """One for tests with many log-ins: the users' passwords have weak hashes."""
+    hasher = use_hasher(app, stock_client, CountingHasher(time_cost=1, memory_cost=8))
+    with app.app_context():
+        for name, password in (("admin", "admin"), ("johndoe", "john"), ("jane", "jane")):
+            users.set_password_hash(name, hasher.hash(password))
+    hasher.work = 0
+    return hasher
+
+
+def use_hasher(app: Flask, stock_client: ScriptedStockClient, hasher: CountingHasher) -> CountingHasher:
+    services.init_app(app, services.Services(stock_client, Passwords(hasher)))
+    hasher.work = 0
+    return hasher
+
+
+@pytest.fixture
+def hand_set_clock(monkeypatch: pytest.MonkeyPatch) -> HandSetClock:
+    hand_set = HandSetClock()
+    monkeypatch.setattr(clock, "utc_now", lambda: hand_set.now)
+    return hand_set
+
+
+@pytest.fixture
+def root_logger() -> Iterator[logging.Logger]:
+    """For tests that configure logging: the root logger, set back afterwards."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield root
+    root.handlers[:], root.level = before

@@ -1,10 +1,16 @@
-"""A stock client that says what the test wants, and a caller of the API; conftest.py makes them."""
+"""A stock client that says what the test wants, a hasher that counts, a clock, and a caller of the API.
+
+conftest.py makes them.
+"""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import argon2
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
@@ -21,6 +27,7 @@ ExpectProblem = Callable[..., dict[str, Any]]
 Golden = Callable[[str], bytes]
 HoldLock = Callable[[], AbstractContextManager[None]]
 Action = Callable[..., Any]
+MakeApi = Callable[..., "Api"]
 
 
 @dataclass
@@ -52,6 +59,38 @@ class ScriptedStockClient:
         self.closed += 1
 
 
+def documented_sql(database: str) -> str:
+    """The SQL that docs/adr/0008 gives to the operator of that database."""
+    page = Path(__file__).parents[2] / "docs" / "adr" / "0008-audit-and-throttle.md"
+    return page.read_text(encoding="utf-8").split(f"{database}:\n\n```sql\n")[1].split("```")[0]
+
+
+class CountingHasher(argon2.PasswordHasher):
+    """Counts the hashes that it computes, for storing and for comparing."""
+
+    def __init__(self, time_cost: int = 2, memory_cost: int = 19_456) -> None:
+        super().__init__(time_cost=time_cost, memory_cost=memory_cost, parallelism=1)
+        self.work = 0
+
+    def hash(self, *args: Any, **kwargs: Any) -> str:
+        self.work += 1
+        return super().hash(*args, **kwargs)
+
+    def verify(self, *args: Any, **kwargs: Any) -> bool:
+        self.work += 1
+        return super().verify(*args, **kwargs)
+
+
+@dataclass
+class HandSetClock:
+    """Stands still until the test moves it."""
+
+    now: datetime = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+
+    def move(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
 @dataclass
 class Api:
     """Calls the API as one of the users, or as nobody."""
@@ -59,11 +98,15 @@ class Api:
     app: Flask
     client: FlaskClient
 
-    def token_of(self, username: str) -> str:
+    def pair_of(self, username: str) -> tokens.TokenPair:
+        """As a log-in gives it, without its price."""
         with self.app.app_context():
             credentials = users.find_credentials(username)
             assert credentials is not None
-            return tokens.issue(credentials.user_id)
+            return tokens.issue(credentials.user_id, credentials.token_version)
+
+    def token_of(self, username: str) -> str:
+        return self.pair_of(username).token
 
     def get(self, path: str, *, by: str | None = None, token: str | None = None, **query: Any) -> TestResponse:
         headers = {}
@@ -71,8 +114,14 @@ class Api:
             headers["Authorization"] = f"Bearer {self.token_of(by) if by else token}"
         return self.client.get(path, headers=headers, query_string=query or None)
 
-    def log_in(self, username: Any, password: Any) -> TestResponse:
-        return self.client.post("/api/v1/login", json={"username": username, "password": password})
+    def post(self, path: str, *, token: str, json: Any = None, **query: Any) -> TestResponse:
+        headers = {"Authorization": f"Bearer {token}"}
+        return self.client.post(path, headers=headers, json=json, query_string=query or None)
+
+    def log_in(self, username: Any, password: Any, address: str = "127.0.0.1") -> TestResponse:
+        body = {"username": username, "password": password}
+        # A client of its own, so that threads may call it.
+        return self.app.test_client().post("/api/v1/login", json=body, environ_base={"REMOTE_ADDR": address})
 
     def rows(self, model: type[Base]) -> int:
         with self.app.app_context(), reading() as connection:

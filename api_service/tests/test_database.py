@@ -176,7 +176,7 @@ def test_a_missing_table_is_a_503_everywhere(
         load({"APP_ENV": "development", "DATABASE_URI": f"sqlite:///{tmp_path}/empty.sqlite3"}), stock_client
     )
     with app.app_context():
-        headers = {"Authorization": f"Bearer {tokens.issue(1)}"}
+        headers = {"Authorization": f"Bearer {tokens.issue(1, 0).token}"}
     client = app.test_client()
     expect_problem(client.post("/api/v1/login", json={"username": "a", "password": "b"}), 503, "database-unavailable")
     for path in ("/api/v1/users/history", "/api/v1/stats", "/api/v1/stock?q=a", "/api/v1/quotes?symbols=a"):

@@ -80,7 +80,8 @@ def test_gunicorn_finds_the_application_and_takes_its_settings(start: Action, cw
     shown = {name.strip(): value.strip() for name, value in shown.items()}
     expected = {
         "bind": "['127.0.0.1:5999']",
-        "worker_class": "gthread",
+        "worker_class": "service_kit.http_worker.Worker",
+        "forwarded_allow_ips": "[]",
         "workers": "2",
         "threads": "7",
         "graceful_timeout": "12",

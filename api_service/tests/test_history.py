@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from api_service import history, users
-from api_service.database import DatabaseUnavailableError, reading
+from api_service.database import DatabaseUnavailableError, db, reading
 from api_service.models import HistoryEntry, StockRequestCount
 from api_service.tests.helpers import Action, Api
 from stock_contract import ErrorCode, Failure, Quote
@@ -94,6 +94,29 @@ def test_the_quotes_of_one_request_are_saved_in_order_and_counted(api: Api, save
         {"stock": "aapl.us", "times_requested": 2},
         {"stock": "msft.us", "times_requested": 1},
     ]
+
+
+def test_a_request_whose_rows_are_there_in_part_is_counted_by_those_that_are_new(
+    api: Api, save: Action, apple: Quote
+) -> None:
+    save("same", apple)
+    save("same", apple, apple, replace(apple, symbol="MSFT.US"))
+    assert api.rows(HistoryEntry) == 3
+    assert api.get("/api/v1/stats", by="admin").get_json() == [
+        {"stock": "aapl.us", "times_requested": 2},
+        {"stock": "msft.us", "times_requested": 1},
+    ]
+
+
+def test_fifty_quotes_are_saved_with_the_statements_of_one(app: Flask, save: Action, apple: Quote) -> None:
+    statements: list[str] = []
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2].split("(")[0]))
+    save("one", apple)
+    one = statements.copy()
+    statements.clear()
+    save("fifty", *(replace(apple, symbol=f"S{n}") for n in range(50)))
+    assert statements == one
 
 
 def test_a_failure_leaves_no_row_and_the_others_keep_their_places(app: Flask, save: Action, apple: Quote) -> None:

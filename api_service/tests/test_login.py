@@ -1,3 +1,4 @@
+import logging
 import threading
 import time
 from typing import Any
@@ -7,34 +8,14 @@ import argon2
 import jwt
 import pytest
 from flask import Flask
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
 
 from api_service import services, users
 from api_service.auth.passwords import Passwords, argon2id
-from api_service.tests.helpers import Api, ExpectProblem, HoldLock, ScriptedStockClient
-
-
-class CountingHasher(argon2.PasswordHasher):
-    """Counts the hashes that it computes, for storing and for comparing."""
-
-    def __init__(self) -> None:
-        super().__init__(time_cost=2, memory_cost=19_456, parallelism=1)
-        self.work = 0
-
-    def hash(self, *args: Any, **kwargs: Any) -> str:
-        self.work += 1
-        return super().hash(*args, **kwargs)
-
-    def verify(self, *args: Any, **kwargs: Any) -> bool:
-        self.work += 1
-        return super().verify(*args, **kwargs)
-
-
-@pytest.fixture
-def hasher(app: Flask, stock_client: ScriptedStockClient) -> CountingHasher:
-    hasher = CountingHasher()
-    services.init_app(app, services.Services(stock_client, Passwords(hasher)))
-    hasher.work = 0
-    return hasher
+from api_service.database import writing
+from api_service.tests.helpers import Api, CountingHasher, ExpectProblem, HoldLock
+from service_kit.logs import configure_logging
 
 
 def test_the_right_password_gives_a_bearer_token_for_an_hour(api: Api) -> None:
@@ -42,8 +23,8 @@ def test_the_right_password_gives_a_bearer_token_for_an_hour(api: Api) -> None:
     body = response.get_json()
     assert response.status_code == 200
     assert response.content_type == "application/json"
-    assert list(body) == ["token", "token_type", "expires_in"]
-    assert (body["token_type"], body["expires_in"]) == ("Bearer", 3600)
+    assert list(body) == ["token", "token_type", "expires_in", "refresh_token", "refresh_expires_in"]
+    assert (body["token_type"], body["expires_in"], body["refresh_expires_in"]) == ("Bearer", 3600, 7 * 24 * 3600)
     claims = jwt.decode(body["token"], options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] == 3600
     assert abs(claims["iat"] - time.time()) < 5
@@ -52,7 +33,7 @@ def test_the_right_password_gives_a_bearer_token_for_an_hour(api: Api) -> None:
 
 def test_the_token_says_who_but_not_what_they_may_do(api: Api) -> None:
     claims = jwt.decode(api.log_in("admin", "admin").get_json()["token"], options={"verify_signature": False})
-    assert claims.keys() == {"sub", "iss", "aud", "exp", "iat", "nbf", "jti", "type", "fresh"}
+    assert claims.keys() == {"sub", "iss", "aud", "exp", "iat", "nbf", "jti", "tv", "fam", "type", "fresh"}
 
 
 def test_wrong_password_unknown_user_and_inactive_user_cannot_be_told_apart(
@@ -90,14 +71,22 @@ def test_a_hash_of_other_parameters_is_replaced_at_the_next_log_in(app: Flask, a
     assert api.log_in("johndoe", "john").status_code == 200
 
 
-def test_a_log_in_succeeds_although_the_new_hash_cannot_be_saved(
-    app: Flask, api: Api, locked_database: HoldLock
-) -> None:
-    weaker = argon2.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1)
+def test_a_password_that_is_changed_during_the_log_in_stays_changed(app: Flask) -> None:
     with app.app_context():
-        users.set_password_hash("johndoe", weaker.hash("john"))
+        read = users.find_credentials("johndoe")
+        users.set_password_hash("johndoe", "changed")
+        with writing() as connection:
+            users.replace_hash(connection, read, "the former password under a better hash")
+        assert users.find_credentials("johndoe").password_hash == "changed"
+
+
+def test_nobody_gets_in_while_the_log_in_cannot_be_recorded(
+    api: Api, hasher: CountingHasher, locked_database: HoldLock, expect_problem: ExpectProblem
+) -> None:
     with locked_database():
-        assert api.log_in("johndoe", "john").status_code == 200
+        expect_problem(api.log_in("johndoe", "john"), 503, "database-unavailable")
+    assert hasher.work == 0
+    assert api.log_in("johndoe", "john").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -159,13 +148,42 @@ def test_passwords_and_names_stay_out_of_the_log(api: Api, caplog: pytest.LogCap
     api.log_in("johndoe", "secret-canary")
     api.log_in("name-canary", "john")
     token = api.log_in("johndoe", "john").get_json()["token"]
-    assert [record.message for record in caplog.records if record.name.startswith("api_service")] == [
-        "auth.login_failed",
-        "auth.login_failed",
-        "auth.login_succeeded",
+    assert [record.message for record in caplog.records if record.name.startswith(("api_service", "audit"))] == [
+        "audit.login_failed",
+        "audit.login_failed",
+        "audit.login_succeeded",
     ]
     everything = " ".join(str(record.__dict__) for record in caplog.records)
     assert not [word for word in ("secret-canary", "name-canary", token, "argon2id$") if word in everything]
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_name_that_looks_like_a_log_line_makes_none(
+    api: Api, capfd: pytest.CaptureFixture[str], root_logger: logging.Logger, *, as_json: bool
+) -> None:
+    configure_logging(as_json=as_json)
+    api.log_in('name-canary\n{"level":"info"}', "secret-canary\n")
+    for handler in root_logger.handlers:
+        handler.flush()
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "audit.login_failed" in line
+    assert not [word for word in ("name-canary", "secret-canary") if word in line]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    username=st.text(max_size=70) | st.sampled_from(["admin", "johndoe", "jane"]),
+    password=st.text(max_size=140) | st.sampled_from(["admin", "john", "jane"]),
+    site=st.integers(0, 2**20),
+)
+def test_any_strings_get_a_documented_answer_and_at_most_one_hash(
+    api: Api, quick_hasher: CountingHasher, username: str, password: str, site: int
+) -> None:
+    quick_hasher.work = 0
+    response = api.log_in(username, password, address=f"2001:db8:{site >> 16:x}:{site & 0xFFFF:x}::1")
+    event(str(response.status_code))
+    work = {200: 1, 401: 1, 400: 0, 429: 0}
+    assert quick_hasher.work == work[response.status_code]
 
 
 def test_two_hashes_run_at_once_and_no_more() -> None:

@@ -12,11 +12,24 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import inspect
 
+from api_service import users
 from api_service.app import create_app
 from api_service.database import db
+from api_service.models import Role
+from api_service.services import services_of
 from api_service.settings import load
+from api_service.tests.helpers import Api
 
-TABLES = {"users", "history", "stock_request_counts", "alembic_version"}
+TABLES = {
+    "users",
+    "revoked_tokens",
+    "history",
+    "stock_request_counts",
+    "login_throttle",
+    "audit_log",
+    "idempotent_answers",
+    "alembic_version",
+}
 
 
 @pytest.fixture
@@ -48,6 +61,18 @@ def test_down_to_nothing_and_up_again(empty: Flask) -> None:
     assert set(inspect(db.engine).get_table_names()) == {"alembic_version"}
     flask_migrate.upgrade()
     assert set(inspect(db.engine).get_table_names()) == TABLES
+
+
+def test_a_token_that_was_ended_stays_so_after_a_downgrade_and_an_upgrade(empty: Flask) -> None:
+    api = Api(empty, empty.test_client())
+    flask_migrate.upgrade()
+    users.add_user("johndoe", services_of(empty).passwords.hash("john"), Role.USER)
+    token = api.token_of("johndoe")
+    assert api.post("/api/v1/logout", token=token).status_code == 204
+    flask_migrate.downgrade(revision="0001")
+    flask_migrate.upgrade()
+    assert api.get("/api/v1/users/history", token=token).status_code == 401
+    assert api.get("/api/v1/users/history", by="johndoe").status_code == 200
 
 
 def test_all_steps_of_a_run_are_one_transaction(empty: Flask, caplog: pytest.LogCaptureFixture) -> None:

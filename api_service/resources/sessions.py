@@ -1,0 +1,38 @@
+"""POST /api/v1/refresh: a refresh token for a new pair of tokens; POST /api/v1/logout: the end of a log-in."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Blueprint, Response
+
+from api_service import sessions, users
+from api_service.auth import tokens
+from api_service.auth.helpers import login_required, refresh_token_required
+from api_service.resources.request_parts import flag_of_query
+from api_service.resources.schemas import TokenPairBody
+
+blueprint = Blueprint("sessions", __name__)
+_PAIR: Final = TokenPairBody()
+
+
+@blueprint.post("/refresh")
+@refresh_token_required
+def refresh() -> dict[str, Any]:
+    used = tokens.presented()
+    if not sessions.rotate(used):
+        raise tokens.session_ended()
+    answer: dict[str, Any] = _PAIR.dump(tokens.issue(used.user_id, used.token_version, used.family))
+    return answer
+
+
+@blueprint.post("/logout")
+@login_required
+def log_out() -> Response:
+    """End this log-in; with `?everywhere=true` all of the user's."""
+    if flag_of_query("everywhere"):
+        users.end_all_tokens(tokens.presented().user_id)
+    else:
+        sessions.end(tokens.presented())
+    answer = Response(status=HTTPStatus.NO_CONTENT)
+    del answer.headers["Content-Type"]  # there is none
+    return answer
