@@ -10,7 +10,7 @@ RUN := $(BIN)/python -m
 INSTALL := $(RUN) pip install -qq --disable-pip-version-check --require-hashes -r
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: help run test test-unit test-integration test-e2e test-compose lint format types lock clean
+.PHONY: help run test test-unit test-integration test-e2e test-compose test-faults chaos lint format types lock audit sbom clean
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -29,6 +29,12 @@ test-integration: .venv/development  ## The tests against a real RabbitMQ
 
 test-e2e: .venv/development  ## Both services as real processes, in both transports
 	$(RUN) pytest tests/e2e
+
+test-faults: .venv/development  ## Everything that can break between the services, broken
+	$(RUN) pytest tests/integration/faults tests/e2e/test_restarts.py tests/e2e/test_broker_kills.py tests/e2e/test_killed_api.py
+
+chaos: .venv/development  ## Random faults for CHAOS_SECONDS (600); CHAOS_SEED repeats a run
+	@$(RUN) tests.chaos
 
 test-compose: .venv/development  ## Build, start, use and stop both compose files (needs Docker)
 	@$(RUN) scripts.test_compose
@@ -49,8 +55,15 @@ lock:  ## Pin requirements*.in with hashes (needs uv)
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 
-clean:  ## Remove .venv, the caches and what `make run` keeps in .run (its database too)
-	rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+audit: .venv/development  ## Look the pinned libraries up among known vulnerabilities (needs internet)
+	$(RUN) pip_audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements-dev.txt
+
+sbom: .venv/development  ## Write build/sbom.cdx.json: what the services run on, as CycloneDX
+	@mkdir -p build
+	$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml --output-reproducible -o build/sbom.cdx.json
+
+clean:  ## Remove .venv, build, the caches and what `make run` keeps in .run (its database too)
+	rm -rf .venv .run build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

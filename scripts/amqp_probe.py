@@ -20,11 +20,14 @@ class NotReachableError(Exception):
     """No broker that lets us in at this URL; the text says what happened, without the password."""
 
 
-def check_broker(url: str, timeout: float = 2.0) -> None:
-    """:raises NotReachableError: nothing there, not an AMQP server, login refused, or no such virtual host."""
+def check_broker(url: str, timeout: float = 2.0, ca: str = "") -> None:
+    """`ca`: certificates in PEM to trust an `amqps://` broker by, instead of the system's.
+
+    :raises NotReachableError: nothing there, not an AMQP server, login refused, or no such virtual host.
+    """
     try:
         parts = urlsplit(url)
-        with _connect(parts, timeout) as connection:
+        with _connect(parts, timeout, ca) as connection:
             _log_in(connection, parts)
     except (OSError, ValueError) as error:
         raise NotReachableError(f"{shown(url)}: {error}") from error
@@ -43,12 +46,12 @@ def _port(parts: SplitResult) -> int:
     return parts.port or (5671 if parts.scheme == "amqps" else 5672)
 
 
-def _connect(parts: SplitResult, timeout: float) -> socket.socket:
+def _connect(parts: SplitResult, timeout: float, ca: str) -> socket.socket:
     if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
         raise ValueError("is not an amqp:// or amqps:// URL")
     connection = socket.create_connection((parts.hostname, _port(parts)), timeout)
     if parts.scheme == "amqps":
-        return ssl.create_default_context().wrap_socket(connection, server_hostname=parts.hostname)
+        return ssl.create_default_context(cadata=ca or None).wrap_socket(connection, server_hostname=parts.hostname)
     return connection
 
 

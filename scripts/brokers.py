@@ -27,15 +27,17 @@ Say = Callable[[str], None]
 Broker = PrivateBroker | ContainerBroker
 
 
-def reachable_url(say: Say, configured: str | None = None) -> str | None:
+def reachable_url(say: Say, configured: str | None = None, ca: str = "") -> str | None:
     """The URL of a running broker that lets us in; `configured`, or else `RABBITMQ_URL`, is asked first.
+
+    `ca`: certificates in PEM to trust it by, if it is an `amqps://` one.
 
     A configured one that does not let us in is said, not passed over.
     """
     configured = configured or os.environ.get("RABBITMQ_URL")
     for url in filter(None, (configured, DEFAULT_URL)):
         try:
-            check_broker(url)
+            check_broker(url, ca=ca)
         except NotReachableError as error:
             if url == configured:
                 say(f"RABBITMQ_URL is set, but that broker does not answer ({error}); looking for another one")

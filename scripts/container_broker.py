@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+from pathlib import Path
 from urllib.parse import quote
 
 from scripts.amqp_probe import NotReachableError, check_broker
@@ -34,8 +35,8 @@ class ContainerBroker:
     def url(self) -> str:
         return self.url_for("/")
 
-    def url_for(self, vhost: str) -> str:
-        return f"amqp://guest:guest@127.0.0.1:{self._port}/{quote(vhost, safe='')}"
+    def url_for(self, vhost: str, user: str = "guest", password: str = "guest") -> str:  # noqa: S107  RabbitMQ's own
+        return f"amqp://{user}:{password}@127.0.0.1:{self._port}/{quote(vhost, safe='')}"
 
     def start(self) -> None:
         """Start the container, or start it again after `kill`, and wait until the broker lets clients in."""
@@ -67,6 +68,10 @@ class ContainerBroker:
         self.ctl("add_vhost", name)
         self.ctl("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
         return self.url_for(name)
+
+    def import_definitions(self, file: Path) -> None:
+        _docker("cp", str(file), f"{self._container}:/definitions.json")
+        self.ctl("import_definitions", "/definitions.json")
 
     def _wait_until_ready(self) -> None:
         end = time.monotonic() + _BOOT_SECONDS

@@ -40,12 +40,17 @@ def find_program(name: str = "rabbitmq-server") -> Path | None:
 
 
 class PrivateBroker:
-    """A broker of one's own: start and stop it, kill it, command it with `ctl`."""
+    """A broker of one's own: start and stop it, kill it, command it with `ctl`.
 
-    def __init__(self, directory: Path) -> None:
+    :param tls: with it there is a second listener, for `amqps://`; key and certificate chain in one PEM file, which is
+        read anew for each start.
+    """
+
+    def __init__(self, directory: Path, tls: Path | None = None) -> None:
         self._directory = directory.resolve()
         self._name = f"stock-quotes-{hashlib.sha256(str(self._directory).encode()).hexdigest()[:8]}@localhost"
-        self._amqp_port, self._distribution_port, self._mapper_port = free_ports(3)
+        self._amqp_port, self._tls_port, self._distribution_port, self._mapper_port = free_ports(4)
+        self._tls = tls
         self._mapper: Child | None = None
         self._node: Child | None = None
 
@@ -58,8 +63,11 @@ class PrivateBroker:
     def url(self) -> str:
         return self.url_for("/")
 
-    def url_for(self, vhost: str) -> str:
-        return f"amqp://guest:guest@127.0.0.1:{self._amqp_port}/{quote(vhost, safe='')}"
+    def url_for(self, vhost: str, user: str = "guest", password: str = "guest") -> str:  # noqa: S107  RabbitMQ's own
+        return f"amqp://{user}:{password}@127.0.0.1:{self._amqp_port}/{quote(vhost, safe='')}"
+
+    def tls_url(self, host: str = "localhost", password: str = "guest") -> str:  # noqa: S107  as above
+        return f"amqps://guest:{password}@{host}:{self._tls_port}/%2F"
 
     def start(self) -> None:
         """Start the node and wait until it lets clients in; nothing happens when it runs already."""
@@ -114,13 +122,26 @@ class PrivateBroker:
         self.ctl("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
         return self.url_for(name)
 
+    def import_definitions(self, file: Path) -> None:
+        """Make the users, virtual hosts and so on that `file` names; what is there already stays."""
+        self.ctl("import_definitions", str(file))
+
     def _prepare_directory(self) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self._directory / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = 127.0.0.1:{self._amqp_port}\nlog.console = false\nlog.file.level = info\n",
-            encoding="ascii",
-        )
+        (self._directory / "rabbitmq.conf").write_text(self._configuration(), encoding="ascii")
         (self._directory / "enabled_plugins").write_text("[].\n", encoding="ascii")
+
+    def _configuration(self) -> str:
+        lines = [f"listeners.tcp.1 = 127.0.0.1:{self._amqp_port}", "log.console = false", "log.file.level = info"]
+        if self._tls:
+            lines += [
+                f"listeners.ssl.1 = 127.0.0.1:{self._tls_port}",
+                f"ssl_options.certfile = {self._tls}",
+                f"ssl_options.keyfile = {self._tls}",
+                "ssl_options.verify = verify_none",  # of clients, who show no certificate
+                "ssl_options.versions.1 = tlsv1.2",
+            ]
+        return "".join(f"{line}\n" for line in lines)
 
     def _environment(self) -> dict[str, str]:
         """Every path and port that RabbitMQ would otherwise take from the system's installation."""

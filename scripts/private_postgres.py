@@ -1,4 +1,4 @@
-"""A private PostgreSQL server for the tests: in a folder of its own, on a Unix socket, on no port."""
+"""A private PostgreSQL server for the tests: in a folder of its own, on a Unix socket and, if wanted, on a port."""
 
 import os
 import pwd
@@ -42,16 +42,21 @@ def ensure_programs(say: Callable[[str], None]) -> None:
 
 
 class PrivatePostgres:
-    """A server whose data dies with `directory`; durability is off, because nothing here outlives the test run."""
+    """A server whose data dies with `directory`; durability is off, because nothing here outlives the test run.
 
-    def __init__(self, directory: Path) -> None:
+    With a `port` it listens on 127.0.0.1 too. After `stop` it may be started again.
+    """
+
+    def __init__(self, directory: Path, port: int | None = None) -> None:
         self._directory = directory
+        self._port = port
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def conninfo(self) -> str:
         """For libpq; databases are made by their users."""
-        return f"host={self._directory} user=postgres"
+        port = f" port={self._port}" if self._port else ""
+        return f"host={self._directory} user=postgres{port}"
 
     def start(self) -> None:
         """:raises PostgresError: it did not come up."""
@@ -62,10 +67,16 @@ class PrivatePostgres:
         if user:
             shutil.chown(self._directory, user)
         data = self._directory / "data"
-        make: list[str | Path] = [initdb, "-D", data, "-A", "trust", "-U", "postgres", "--no-sync"]
-        subprocess.run(make, user=user, cwd=self._directory, check=True, capture_output=True)
-        settings = ["-c", "listen_addresses=", "-c", "fsync=off"]
-        with (self._directory / "log").open("wb") as log:
+        if not data.exists():
+            make: list[str | Path] = [initdb, "-D", data, "-A", "trust", "-U", "postgres", "--no-sync"]
+            subprocess.run(make, user=user, cwd=self._directory, check=True, capture_output=True)
+        addresses = (
+            ["-c", f"port={self._port}", "-c", "listen_addresses=127.0.0.1"]
+            if self._port
+            else ["-c", "listen_addresses="]
+        )
+        settings = [*addresses, "-c", "fsync=off"]
+        with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [initdb.with_name("postgres"), "-D", data, "-k", self._directory, *settings],
                 user=user,
@@ -84,7 +95,8 @@ class PrivatePostgres:
 
     def _wait_until_ready(self, pg_isready: Path) -> None:
         end = time.monotonic() + _READY_SECONDS
-        while subprocess.run([pg_isready, "-q", "-h", self._directory], check=False).returncode:
+        port = ["-p", str(self._port)] if self._port else []
+        while subprocess.run([pg_isready, "-q", "-h", self._directory, *port], check=False).returncode:
             if time.monotonic() > end:
                 raise PostgresError(f"PostgreSQL did not start: {(self._directory / 'log').read_text()}")
             time.sleep(_POLL_SECONDS)

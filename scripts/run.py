@@ -7,7 +7,6 @@ argument. Settings come from the environment as everywhere; what is not set gets
 import fcntl
 import os
 import secrets
-import shlex
 import signal
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import NoReturn
 from scripts import services
 from scripts.brokers import reachable_url
 from scripts.child_processes import Child
+from scripts.first_steps import how_to_add_a_user, how_to_use
 from scripts.private_broker import BrokerError, PrivateBroker, find_program
 from scripts.services import ROOT, ServiceError
 from service_kit.settings import EnvironmentReader, SettingsError
@@ -66,21 +66,24 @@ class _System:
         self._home = home
         self._logs = home / "logs"
         self._heartbeat = home / "worker.heartbeat"
+        self._key_file = home / "secret_key"
         self._watched: dict[str, Child] = {}
         settings = EnvironmentReader(os.environ)
         self._port = settings.integer("PORT", 5000, low=1, high=_HIGHEST_PORT)
+        self._in_production = settings.choice("APP_ENV", "development", ("development", "production")) == "production"
         transport = settings.choice("STOCK_TRANSPORT", "rpc", ("rpc", "http"))
         self._configured_broker = settings.text("RABBITMQ_URL", "")
+        self._broker_ca = settings.certificates("RABBITMQ_CA")
         if self._configured_broker:
-            settings.url("RABBITMQ_URL", "", ("amqp", "amqps"))
+            settings.url("RABBITMQ_URL", "", ("amqps",) if self._broker_ca else ("amqp", "amqps"))
         settings.check()
         defaults = {
             "APP_ENV": "development",
-            "SECRET_KEY": _secret_key(home / "secret_key"),
+            "SECRET_KEY": _secret_key(self._key_file),
             "DATABASE_URI": f"sqlite:///{home / 'api_service.sqlite3'}",
             "QUOTE_PROVIDERS": "stooq,yahoo,cboe,recorded",
         }
-        self._environment = {name: value for name, value in defaults.items() if not os.environ.get(f"{name}_FILE")}
+        self._environment = {name: value for name, value in defaults.items() if not _is_set(name)}
         self._environment |= {name: value for name, value in os.environ.items() if value}
         self._environment |= {"WORKER_HEARTBEAT_FILE": str(self._heartbeat), "PYTHONUNBUFFERED": "1"}
         self._environment["STOCK_TRANSPORT"] = transport
@@ -97,7 +100,7 @@ class _System:
     def _find_broker(self) -> None:
         if self._environment["STOCK_TRANSPORT"] == "http":
             return _say("Transport: HTTP, as STOCK_TRANSPORT says; no broker is needed.")
-        url = reachable_url(lambda text: _say(f"Broker: {text}."), self._configured_broker)
+        url = reachable_url(lambda text: _say(f"Broker: {text}."), self._configured_broker, self._broker_ca)
         url = url or self._private_broker_url()
         if url:
             self._environment["RABBITMQ_URL"] = url
@@ -124,9 +127,13 @@ class _System:
         return broker.url
 
     def _prepare_database(self) -> None:
-        _say("Database: migrating, and making the users admin and johndoe if they are missing ...")
+        if self._in_production:
+            _say("Database: migrating ...")
+        else:
+            _say("Database: migrating, and making the users admin and johndoe if they are missing ...")
         services.run_once("migrate", services.MIGRATE, self._environment, self._logs)
-        services.run_once("users", services.SEED_USERS, self._environment, self._logs)
+        if not self._in_production:
+            services.run_once("users", services.SEED_USERS, self._environment, self._logs)
 
     def _start_stock_service(self) -> None:
         if self._environment["STOCK_TRANSPORT"] == "rpc":
@@ -157,9 +164,13 @@ class _System:
         transport = "RabbitMQ" if self._environment["STOCK_TRANSPORT"] == "rpc" else "HTTP"
         providers = self._environment["QUOTE_PROVIDERS"]
         _say(f"\nReady: {address} (transport: {transport}; quote providers, in order: {providers})")
-        _say(
-            f"Logs:  {self._logs}\n\nTry it in another terminal:\n\n{how_to_use(address)}\n\nCtrl-C stops everything."
-        )
+        if self._in_production:
+            made_up = {"SECRET_KEY_FILE": self._key_file, "DATABASE_URI": self._environment.get("DATABASE_URI")}
+            mine = {name: str(value) for name, value in made_up.items() if not _is_set(name.removesuffix("_FILE"))}
+            first = f"There are no demo users in production. Add one in another terminal:\n\n{how_to_add_a_user(mine)}"
+        else:
+            first = f"Try it in another terminal:\n\n{how_to_use(address)}"
+        _say(f"Logs:  {self._logs}\n\n{first}\n\nCtrl-C stops everything.")
 
     def _watch(self) -> NoReturn:
         while True:
@@ -169,21 +180,6 @@ class _System:
             for name, child in self._watched.items():
                 if (code := child.exit_code) is not None:
                     raise services.gone(name, child, code)
-
-
-def how_to_use(address: str) -> str:
-    """Lines to paste into a shell that has curl and sed."""
-    bearer = '-H "Authorization: Bearer $TOKEN"'
-    login = shlex.quote('{"username": "admin", "password": "admin"}')
-    return "\n".join(
-        (
-            f"TOKEN=$(curl -s {address}/api/v1/login -H 'Content-Type: application/json' \\",
-            f'  -d {login} | sed -n \'s/.*"token" *: *"\\([^"]*\\)".*/\\1/p\')',
-            f"curl -i {bearer} '{address}/api/v1/stock?q=aapl.us'",
-            f"curl {bearer} {address}/api/v1/users/history",
-            f"curl {bearer} {address}/api/v1/stats",
-        )
-    )
 
 
 def _on_signals(handler: Callable[[int, object], None] | signal.Handlers) -> None:
@@ -219,6 +215,10 @@ def _secret_key(file: Path) -> str:
         unfinished.write_text(secrets.token_urlsafe(48), encoding="ascii")
         unfinished.replace(file)  # a run that is killed in between leaves no half a key
     return file.read_text(encoding="ascii")
+
+
+def _is_set(name: str) -> bool:
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
 def _require_free(port: int) -> None:

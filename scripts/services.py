@@ -22,7 +22,8 @@ API = (*_GUNICORN, "api_service/gunicorn.conf.py", "api_service.wsgi:app")
 STOCK_OVER_HTTP = (*_GUNICORN, "stock_service/gunicorn.conf.py", "stock_service.wsgi:app")
 STOCK_WORKER = (_PYTHON, "stock_service/rpc_server.py")
 MIGRATE = (_PYTHON, "-m", "flask", "--app", "api_service.wsgi", "db", "upgrade")
-SEED_USERS = (_PYTHON, "api_service/commands.py", "init")
+COMMANDS = (_PYTHON, "api_service/commands.py")
+SEED_USERS = (*COMMANDS, "init")
 
 
 class ServiceError(RuntimeError):

@@ -18,6 +18,7 @@ _HEALTHY_SECONDS = 90.0
 _RECOVERY_SECONDS = 15.0
 _BROKER_RECOVERY_SECONDS = 30.0  # RabbitMQ's own start takes up to half of it
 _POLL_SECONDS = 0.3
+_VHOST = "stock"
 _QUEUE = "stock.quotes.v1"
 _SHARED_CALLS = 90
 _CONSUMERS = 3
@@ -136,9 +137,8 @@ def _check_scaling(project: ComposeProject, port: int) -> None:
 
 def _bytes_from_consumers(project: ComposeProject) -> dict[str, int]:
     """What the broker has received from each process that consumes the request queue, by connection."""
-    consuming = {
-        channel for queue, channel in _table(project, "list_consumers", "queue_name", "channel_pid") if queue == _QUEUE
-    }
+    consumers = _table(project, "list_consumers", "-p", _VHOST, "queue_name", "channel_pid")
+    consuming = {channel for queue, channel in consumers if queue == _QUEUE}
     connections = {
         connection
         for channel, connection in _table(project, "list_channels", "pid", "connection")
@@ -148,10 +148,11 @@ def _bytes_from_consumers(project: ComposeProject) -> dict[str, int]:
     return {connection: int(octets) for connection, octets in received if connection in connections}
 
 
-def _table(project: ComposeProject, command: str, *columns: str) -> list[tuple[str, str]]:
-    printed = project.run("exec", "-T", "rabbitmq", "rabbitmqctl", "--quiet", "--no-table-headers", command, *columns)
+def _table(project: ComposeProject, *command: str) -> list[tuple[str, str]]:
+    """What a `rabbitmqctl` command prints, when it prints two columns."""
+    printed = project.run("exec", "-T", "rabbitmq", "rabbitmqctl", "--quiet", "--no-table-headers", *command)
     rows = (line.split("\t") for line in printed.splitlines())
-    return [(row[0], row[1]) for row in rows if len(row) == len(columns)]
+    return [(row[0], row[1]) for row in rows if len(row) == 2]  # noqa: PLR2004  two columns
 
 
 def _john(port: int) -> QuoteClient:
