@@ -106,12 +106,14 @@ def amqp_url(pytestconfig: pytest.Config) -> str:
 
 @pytest.fixture
 def queue_name(amqp_url: str) -> Iterator[str]:
-    """A name that no other test uses; the queue is deleted afterwards, if the test made it."""
+    """A name that no other test uses; what the test made under it, queue and exchange, is deleted afterwards."""
     name = f"test.{secrets.token_hex(8)}"
     yield name
     with suppress(pika.exceptions.AMQPError, OSError):  # the test may have left its broker stopped
         connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
-        connection.channel().queue_delete(name)
+        channel = connection.channel()
+        channel.queue_delete(name)
+        channel.exchange_delete(name)
         connection.close()
 
 

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,11 +19,24 @@ from tests.stand_ins import StooqStandIn
 ANSWER_SECONDS = 9.0
 """The client's budget of 8 s and one to spare."""
 
+RATE_LIMITS = ("RATE_LIMIT_QUOTES", "RATE_LIMIT_READS", "RATE_LIMIT_LOGIN", "RATE_LIMIT_ADDRESS")
+
 
 class System:
-    """The pair over one transport; `settings` are added to those that make it run."""
+    """The pair over one transport; `settings` are added to those that make it run.
 
-    def __init__(self, transport: str, directory: Path, stooq_url: str, amqp_url: str | None, **settings: str) -> None:
+    The stock service logs in at the broker with `worker_amqp_url`, if there is one.
+    """
+
+    def __init__(
+        self,
+        transport: str,
+        directory: Path,
+        stooq_url: str,
+        amqp_url: str | None,
+        worker_amqp_url: str | None = None,
+        **settings: str,
+    ) -> None:
         self.directory = directory
         self.port, stock_port = free_ports(2)
         self.heartbeat = directory / "worker.heartbeat"
@@ -40,23 +54,28 @@ class System:
             "WORKER_THREADS": "16",
             "PORT": str(self.port),
             "LOG_LEVEL": "INFO",
+            # One user at one address makes all the calls here, as fast as it can. Tests of the limits set their own.
+            **dict.fromkeys(RATE_LIMITS, "off"),
             **settings,
         }
         self._stock_port = stock_port
+        self._stock_environment = self.environment | ({"RABBITMQ_URL": worker_amqp_url} if worker_amqp_url else {})
         self._stock: Child | None = None
         self.session = requests.Session()
         self.session.trust_env = False
         self._tokens: dict[str, str] = {}
+        self._logging_in = threading.Lock()
 
     def prepare(self) -> None:
         services.run_once("migrate", services.MIGRATE, self.environment, self.directory)
-        services.run_once("users", services.SEED_USERS, self.environment, self.directory)
+        demo = self.environment | {"APP_ENV": "development"}  # in production there are no demo users
+        services.run_once("users", services.SEED_USERS, demo, self.directory)
 
     def start_stock(self) -> Child:
         """Start the stock service and wait until it serves; `stop_stock` ends the last one that was started."""
         if self.transport == "rpc":
             self.heartbeat.unlink(missing_ok=True)
-            child = services.start("stock", services.STOCK_WORKER, self.environment, self.directory)
+            child = services.start("stock", services.STOCK_WORKER, self._stock_environment, self.directory)
             self._stock = child
             services.wait_for_heartbeat("stock", child, self.heartbeat)
             return child
@@ -87,21 +106,28 @@ class System:
         body = {"username": username, "password": password}
         return self.session.post(self.url("/api/v1/login"), json=body, timeout=ANSWER_SECONDS)
 
+    def post(self, path: str, token: str, **options: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {token}"}
+        return self.session.post(self.url(path), headers=headers, timeout=ANSWER_SECONDS, **options)
+
     def token(self, username: str) -> str:
-        """A token of one of the two seeded users, asked for once."""
-        if username not in self._tokens:
-            password = {"admin": "admin", "johndoe": "john"}[username]
-            self._tokens[username] = self.login(username, password).json()["token"]
-        return self._tokens[username]
+        """A token of one of the two seeded users, asked for once however many threads want it."""
+        with self._logging_in:
+            if username not in self._tokens:
+                password = {"admin": "admin", "johndoe": "john"}[username]
+                self._tokens[username] = self.login(username, password).json()["token"]
+            return self._tokens[username]
 
     def get(self, path: str, user: str | None = "johndoe", **options: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
         return self.session.get(self.url(path), headers=headers, timeout=ANSWER_SECONDS, **options)
 
-    def quote(self, code: str, user: str = "johndoe") -> requests.Response:
-        """One quote on a connection of its own, so that many threads may ask."""
-        headers = {"Authorization": f"Bearer {self.token(user)}"}
-        return requests.get(self.url("/api/v1/stock"), params={"q": code}, headers=headers, timeout=ANSWER_SECONDS)
+    def quote(
+        self, code: str, user: str = "johndoe", key: str | None = None, patience: float = ANSWER_SECONDS
+    ) -> requests.Response:
+        """One quote on a connection of its own, so that many threads may ask; `key` is its Idempotency-Key."""
+        headers = {"Authorization": f"Bearer {self.token(user)}"} | ({"Idempotency-Key": key} if key else {})
+        return requests.get(self.url("/api/v1/stock"), params={"q": code}, headers=headers, timeout=patience)
 
 
 @pytest.fixture(scope="module")
@@ -137,10 +163,15 @@ def outage(system: System, stooq: StooqStandIn) -> Iterator[StooqStandIn]:
 
 @contextmanager
 def running_system(
-    transport: str, directory: Path, stooq_url: str, amqp_url: str | None, **settings: str
+    transport: str,
+    directory: Path,
+    stooq_url: str,
+    amqp_url: str | None,
+    worker_amqp_url: str | None = None,
+    **settings: str,
 ) -> Iterator[System]:
     """The pair, prepared and started; whatever of it still runs at the end is stopped."""
-    system = System(transport, directory, stooq_url, amqp_url, **settings)
+    system = System(transport, directory, stooq_url, amqp_url, worker_amqp_url, **settings)
     system.prepare()
     with ExitStack() as children:
         children.callback(system.stop_stock)

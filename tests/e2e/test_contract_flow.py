@@ -147,6 +147,26 @@ def test_a_wrong_password_and_an_unknown_user_get_the_same_401(system: System) -
     assert bodies[0] == bodies[1]
 
 
+def test_a_session_is_refreshed_and_ends_with_the_log_out_or_a_second_use(system: System) -> None:
+    def accepted(token: str) -> bool:
+        headers = {"Authorization": f"Bearer {token}"}
+        return system.session.get(system.url("/api/v1/users/history"), headers=headers, timeout=9).status_code == 200
+
+    first = system.login("johndoe", "john").json()
+    second = system.post("/api/v1/refresh", first["refresh_token"]).json()
+    assert accepted(first["token"])
+    assert accepted(second["token"])
+    assert system.post("/api/v1/logout", second["token"]).status_code == 204
+    assert not accepted(first["token"])
+    assert_problem(system.post("/api/v1/refresh", second["refresh_token"]), 401, "token-invalid")
+
+    stolen = system.login("johndoe", "john").json()
+    newest = system.post("/api/v1/refresh", stolen["refresh_token"]).json()
+    assert_problem(system.post("/api/v1/refresh", stolen["refresh_token"]), 401, "token-invalid")
+    assert not accepted(newest["token"])
+    assert accepted(system.token("johndoe"))
+
+
 def test_other_addresses_and_methods_are_problems_too(system: System) -> None:
     assert_problem(system.get("/nothing"), 404, "not-found")
     answer = system.session.post(system.url("/api/v1/stats"), timeout=9)
@@ -166,6 +186,15 @@ def test_64_concurrent_callers_each_get_their_own_symbol(system: System) -> None
 
 def test_no_secret_is_in_the_logs(system: System) -> None:
     token = system.token("admin")
+    used = system.login("admin", "admin").json()["refresh_token"]
+    refreshed = system.post("/api/v1/refresh", used).json()["refresh_token"]
+    system.post("/api/v1/refresh", used)
     logs = "".join(path.read_text() for path in system.directory.glob("*.log"))
-    for secret in (token, system.environment["SECRET_KEY"], system.login("admin", "admin").json()["token"]):
+    for secret in (
+        token,
+        used,
+        refreshed,
+        system.environment["SECRET_KEY"],
+        system.login("admin", "admin").json()["token"],
+    ):
         assert secret not in logs

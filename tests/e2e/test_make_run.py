@@ -122,6 +122,21 @@ def test_the_printed_lines_work_as_they_are(start: Callable[..., Run]) -> None:
     assert '"times_requested":1' in done.stdout
 
 
+def test_in_production_nobody_is_seeded_and_the_printed_line_makes_a_user(
+    start: Callable[..., Run], port: int
+) -> None:
+    printed = start(STOCK_TRANSPORT="http", APP_ENV="production").read_until("Ctrl-C stops everything.")
+    client = QuoteClient(port)
+    assert client.login("admin", "admin").status == 401
+    line = re.search(r"in another terminal:\n\n(.*)\n", printed)
+    assert line
+    command = line[1].replace(" NAME ", " boss ") + " --generate-password"
+    done = subprocess.run(["sh", "-c", command], env=NOT_OURS, capture_output=True, text=True, timeout=30, check=False)
+    assert done.stdout.startswith("Created user boss (ADMIN).\nPassword: "), done.stderr
+    assert client.login("boss", done.stdout.split()[-1]).status == 200
+    assert client.get("/api/v1/stats").status == 200
+
+
 def test_a_second_run_in_the_same_place_is_refused(start: Callable[..., Run]) -> None:
     start(STOCK_TRANSPORT="http").read_until("Database:")
     second = start()

@@ -14,6 +14,7 @@ apple = api_fixtures.apple
 stock_client = api_fixtures.stock_client
 api = api_fixtures.api
 expect_problem = api_fixtures.expect_problem
+hand_set_clock = api_fixtures.hand_set_clock
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from service_kit.deadline import Deadline
+from service_kit.redis_link import RedisLink
 from stock_contract import ErrorCode, Failure, Quote, QuoteReply, encode_reply
 from stock_service.cache import Lifetimes, MemoryCache
 from stock_service.lookup import QuoteLookup, build_lookup
-from stock_service.redis_link import RedisLink
 from stock_service.settings import load
 from stock_service.shared_cache import SharedCache
 from tests.private_redis import PrivateRedis
@@ -27,6 +27,7 @@ from tests.private_redis import PrivateRedis
 pytestmark = pytest.mark.timeout(60)
 
 ROOT = Path(__file__).parents[2]
+OURS = ("stock_service", "service_kit")
 ROW = "AAPL.US,2021-11-12,22:00:10,148.43,150.4,147.48,149.99,63804008,APPLE"
 TABLE = f"Symbol,Date,Time,Open,High,Low,Close,Volume,Name\r\n{ROW}\r\n".encode()
 MISS = Failure(ErrorCode.SYMBOL_NOT_FOUND)
@@ -178,7 +179,7 @@ def test_redis_away_from_the_start_costs_nobody_an_answer(
     assert {one(lookup).source for _ in range(5)} == {"stooq"}
 
     assert stooq.requests == 1, "its own memory serves meanwhile"
-    assert [r.getMessage() for r in caplog.records if r.name.startswith("stock_service")] == ["cache.shared_lost"]
+    assert [r.getMessage() for r in caplog.records if r.name.startswith(OURS)] == ["cache.shared_lost"]
     assert "canary" not in str([record.__dict__ for record in caplog.records])
 
 

@@ -1,6 +1,8 @@
 """What every image and every compose service must be."""
 
+import os
 import re
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +82,15 @@ def test_service_stops_in_its_own_time_and_comes_back(file: str, name: str, serv
 
 
 @pytest.mark.parametrize(("file", "name", "service"), every_service())
+def test_our_own_processes_may_do_nothing_to_the_system(file: str, name: str, service: dict[str, object]) -> None:
+    if "build" in service:
+        assert (service["read_only"], service["cap_drop"], service["tmpfs"]) == (True, ["ALL"], ["/tmp"])  # noqa: S108  in a container
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["pids_limit"]
+        assert service["mem_limit"]
+
+
+@pytest.mark.parametrize(("file", "name", "service"), every_service())
 def test_only_the_api_is_published_and_only_here(file: str, name: str, service: dict[str, object]) -> None:
     published = ["127.0.0.1:${PORT:-5000}:5000"] if name == "api-service" else None
     assert service.get("ports") == published
@@ -97,5 +108,20 @@ def test_the_database_is_migrated_once_before_the_api_starts(file: str) -> None:
     assert "upgrade" not in str(services["api-service"].get("command"))
 
 
-def test_the_broker_lets_nobody_in_as_guest() -> None:
-    assert services_of("docker-compose.yml")["rabbitmq"]["environment"]["RABBITMQ_DEFAULT_USER"] != "guest"
+@pytest.mark.parametrize("file", COMPOSE_FILES)
+@pytest.mark.parametrize("app_env", ["production", "development"])
+def test_the_migration_succeeds_and_makes_demo_users_in_development_only(
+    file: str, app_env: str, tmp_path: Path
+) -> None:
+    """Its command, as it stands in the file: in production it must not stop the API from starting."""
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "APP_ENV": app_env,
+        "SECRET_KEY": secrets.token_hex(32),
+        "DATABASE_URI": f"sqlite:///{tmp_path}/api.sqlite3",
+    }
+    command = services_of(file)["migrate"]["command"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ("Created user admin" in done.stdout) == (app_env == "development")
+    assert ("users add NAME --admin" in done.stdout) == (app_env == "production")

@@ -1,7 +1,9 @@
 """What holds for the files of the repository as a whole."""
 
+import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Written in two pieces, so that this file does not break its own rule.
 INDEX_HOSTS = ("pypi" + ".org", "python" + "hosted", "registry.npm" + "js", "--index" + "-url", "--find" + "-links")
-NOT_PROJECT = {".venv", ".run", "__pycache__", ".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+NOT_PROJECT = {".venv", ".run", "build", "__pycache__", ".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 PIN = re.compile(r"^(?P<pin>[a-z0-9._-]+(?:\[[a-z0-9,_-]+\])?==\S+).*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -49,3 +51,19 @@ def test_what_is_tested_is_what_is_shipped() -> None:
         for name in ("requirements.txt", "requirements-dev.txt")
     )
     assert runtime <= development
+
+
+def test_the_bill_of_materials_lists_exactly_what_is_pinned(tmp_path: Path) -> None:
+    """As `make sbom` writes it, with a hash for each file that pip would accept."""
+    file = tmp_path / "sbom.cdx.json"
+    subprocess.run(
+        [Path(sys.executable).with_name("cyclonedx-py"), "requirements", "requirements.txt", "-o", file],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    components = json.loads(file.read_text(encoding="utf-8"))["components"]
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    pinned = {re.sub(r"\[.*\]", "", match["pin"]) for match in PIN.finditer(text)}
+    assert {f"{each['name']}=={each['version']}" for each in components} == pinned
+    assert all(reference["hashes"] for each in components for reference in each["externalReferences"])

@@ -13,12 +13,18 @@ from tests.rules.compose_files import ROOT
 def test_each_layer_ends_before_the_one_above_it() -> None:
     assert budget.CLIENT_ANSWER > budget.RPC_DEADLINE > budget.UPSTREAM_TOTAL
     assert budget.UPSTREAM_TOTAL > budget.UPSTREAM_CONNECT + budget.UPSTREAM_READ
-    assert budget.RPC_DEADLINE + budget.DATABASE_SAVE <= budget.CLIENT_ANSWER
+    assert budget.RPC_DEADLINE + budget.DATABASE_SAVE + budget.DATABASE_ROLLBACK <= budget.CLIENT_ANSWER
     assert budget.DATABASE_SAVE > budget.DATABASE_LOCK
+    assert budget.DATABASE_SAVE > 2 * budget.DATABASE_PING
+    assert budget.DATABASE_LOCK + budget.LOGIN_TURN + 2 * budget.DATABASE_SAVE < budget.CLIENT_ANSWER
 
 
 def test_callers_hear_that_nobody_serves_before_their_deadline() -> None:
     assert budget.NO_SERVER_GRACE < budget.RPC_DEADLINE
+
+
+def test_a_worker_counts_as_hung_only_long_after_any_call_of_its_own() -> None:
+    assert budget.HANDLER_HUNG > budget.CLIENT_ANSWER
 
 
 def test_a_stopping_process_can_finish_what_it_has_begun() -> None:

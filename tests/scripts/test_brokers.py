@@ -24,7 +24,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, *urls: str) -> None:
-    def check(url: str) -> None:
+    def check(url: str, **_: str) -> None:
         if url not in urls:
             raise NotReachableError(f"{url} does not answer")
 
