@@ -101,7 +101,7 @@ class FaultSystem(System):
     def stop(self) -> None:
         for worker in list(self.workers):
             self.end_worker(worker)
-        self.api.stop(services.STOP_SECONDS)
+        self.stop_api(self.api)
         self.api_link.close()
         self.worker_link.close()
 

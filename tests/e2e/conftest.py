@@ -1,10 +1,15 @@
 """Both services as real processes, as `make run` starts them, with a stand-in for stooq."""
 
+import atexit
+import functools
 import re
 import secrets
+import shutil
+import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +72,12 @@ class System:
         self._logging_in = threading.Lock()
 
     def prepare(self) -> None:
-        services.run_once("migrate", services.MIGRATE, self.environment, self.directory)
-        demo = self.environment | {"APP_ENV": "development"}  # in production there are no demo users
-        services.run_once("users", services.SEED_USERS, demo, self.directory)
+        """Start from a copy of one database with the demo users: to make it takes two programs and seconds."""
+        with (
+            closing(sqlite3.connect(_seeded_database())) as seeded,
+            closing(sqlite3.connect(self.directory / "api.sqlite3")) as copy,
+        ):
+            seeded.backup(copy)
 
     def start_stock(self) -> Child:
         """Start the stock service and wait until it serves; `stop_stock` ends the last one that was started."""
@@ -98,6 +106,11 @@ class System:
         child = services.start("api", services.API, self.environment, self.directory)
         services.wait_for_http("api", child, self.port)
         return child
+
+    def stop_api(self, api: Child) -> int:
+        """Stop it in good order; connections that are kept alive would hold that up for seconds."""
+        self.session.close()
+        return api.stop(services.STOP_SECONDS)
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -161,6 +174,22 @@ def outage(system: System, stooq: StooqStandIn) -> Iterator[StooqStandIn]:
     system.restart_stock()
 
 
+@functools.cache
+def _seeded_database() -> Path:
+    """Made once in a run by the two commands that every installation begins with."""
+    directory = Path(tempfile.mkdtemp(prefix="stock-quotes-seeded-"))
+    atexit.register(shutil.rmtree, directory)
+    database = directory / "api.sqlite3"
+    environment = {
+        "APP_ENV": "development",  # in production there are no demo users
+        "SECRET_KEY": secrets.token_hex(32),
+        "DATABASE_URI": f"sqlite:///{database}",
+    }
+    services.run_once("migrate", services.MIGRATE, environment, directory)
+    services.run_once("users", services.SEED_USERS, environment, directory)
+    return database
+
+
 @contextmanager
 def running_system(
     transport: str,
@@ -177,7 +206,7 @@ def running_system(
         children.callback(system.stop_stock)
         system.start_stock()
         api = system.start_api()
-        children.callback(api.stop, services.STOP_SECONDS)
+        children.callback(system.stop_api, api)
         yield system
 
 

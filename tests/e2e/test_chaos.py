@@ -11,7 +11,7 @@ from tests.chaos_faults import World
 from tests.fault_system import running_fault_system
 from tests.stand_ins import StooqStandIn
 
-SECONDS = 20
+SECONDS = 12
 SEED = 4
 
 

@@ -17,7 +17,6 @@ from typing import Self
 import pytest
 import requests
 
-from scripts import services
 from scripts.child_processes import Child
 from tests.e2e.conftest import ANSWER_SECONDS, System
 from tests.fault_proxy import Direction, FaultProxy
@@ -122,7 +121,7 @@ def test_a_killed_worker_of_gunicorn_loses_and_doubles_nothing(system: System, s
     try:
         check_under_load(system, seed, kill_the_worker, times=12)
     finally:
-        api.stop(services.STOP_SECONDS)
+        system.stop_api(api)
     assert "Traceback" not in api.log.read_text()
 
 
@@ -137,7 +136,7 @@ def test_an_api_that_is_killed_as_a_whole_loses_and_doubles_nothing(system: Syst
     try:
         check_under_load(system, seed, kill_and_start_again, times=6)
     finally:
-        running[-1].stop(services.STOP_SECONDS)
+        system.stop_api(running[-1])
 
 
 def test_a_lost_answer_is_asked_for_again_under_its_key_without_a_second_row(system: System) -> None:
@@ -152,7 +151,7 @@ def test_a_lost_answer_is_asked_for_again_under_its_key_without_a_second_row(sys
         history = system.get("/api/v1/users/history")
     finally:
         proxy.close()
-        api.stop(services.STOP_SECONDS)
+        system.stop_api(api)
     assert (answer.status_code, answer.headers["Idempotent-Replayed"]) == (200, "true")
     assert len(history.json()) == 1
 

@@ -26,7 +26,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, stooq: StooqStandIn, module
     system.prepare()
     api = system.start_api()
     yield system
-    api.stop(services.STOP_SECONDS)
+    system.stop_api(api)
 
 
 @pytest.fixture

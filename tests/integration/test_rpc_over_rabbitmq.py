@@ -316,12 +316,13 @@ def test_a_blocked_server_opens_no_channel_beside_one_that_is_not_open_yet(
     """Every other tick declares what is ours once more, on a channel of its own."""
     monkeypatch.setattr("amqp_rpc.amqp_server._TICK", 0.005)
     harness = RabbitHarness(broker.url, queue_name)
+    client = harness.client()
     gate, ticks = Gate(), threading.Semaphore(0)
     server = harness.server_that_starts(gate, on_alive=ticks.release)
     transport: Any = server._transport
-    client = harness.client()
+    _take(ticks, 1)  # it consumes
     with callers() as pool:
-        pool.submit(served, client)
+        pool.submit(call, client)
         gate.wait_for(1)
         channels = transport._connection._channels
         broker.ctl("set_vm_memory_high_watermark", "0")

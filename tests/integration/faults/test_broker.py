@@ -19,9 +19,13 @@ pytestmark = pytest.mark.timeout(60)
 def test_an_exchange_that_is_gone_closes_the_channel_and_is_declared_again(
     system: FaultSystem, watch: Watch, raw_channel: BlockingChannel
 ) -> None:
-    """Row 8."""
-    raw_channel.exchange_delete(REQUEST_EXCHANGE)
-    answer = watch.ask()
+    """Row 8. The worker is frozen meanwhile: every few seconds it declares the exchange once more."""
+    os.kill(system.workers[0].pid, signal.SIGSTOP)
+    try:
+        raw_channel.exchange_delete(REQUEST_EXCHANGE)
+        answer = watch.ask()
+    finally:
+        os.kill(system.workers[0].pid, signal.SIGCONT)
     assert (answer.status, answer.slug) in {(503, "broker-unavailable"), (503, "stock-service-unavailable")}
     assert answer.seconds < 2.0
     assert watch.recorder.recovered_in() < 10.0
