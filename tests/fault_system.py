@@ -15,8 +15,8 @@ from tests.e2e.conftest import ANSWER_SECONDS, System
 from tests.fault_proxy import FaultProxy
 from tests.invariants import new_code
 from tests.outages import Outages, children_of
-from tests.rpc_suite import eventually
 from tests.stand_ins import StooqStandIn
+from tests.waiting import eventually
 
 API_THREADS = 24
 """Fewer than usual, so that a test can have all of them started before it counts them."""

@@ -1,10 +1,7 @@
 """What the RPC core promises, as test bodies that run on every transport: in memory and over a real broker."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import Future, wait
 from typing import Any, Protocol
 
 import pytest
@@ -21,9 +18,8 @@ from amqp_rpc import (
 )
 from amqp_rpc.server import MAX_BODY, Handler
 from service_kit.deadline import Deadline
-
-SOON = 5.0
-"""A generous bound for what takes milliseconds on a calm machine."""
+from tests.callers import callers
+from tests.waiting import SOON, elapsed, eventually
 
 
 class Harness(Protocol):
@@ -68,26 +64,6 @@ class Gate:
     def wait_for(self, calls: int) -> None:
         for _ in range(calls):
             assert self.entered.acquire(timeout=SOON)
-
-
-@contextmanager
-def callers(count: int = 1) -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(count, thread_name_prefix="caller") as pool:
-        yield pool
-
-
-def elapsed(action: Callable[[], Any]) -> float:
-    started = time.monotonic()
-    action()
-    return time.monotonic() - started
-
-
-def eventually(condition: Callable[[], bool], within: float = SOON) -> None:
-    """Poll with a bound, for what only another process or thread can tell."""
-    deadline = Deadline.after(within)
-    while not condition():
-        assert not deadline.expired, "did not come true in time"
-        threading.Event().wait(0.02)
 
 
 class RpcSuite:

@@ -9,9 +9,9 @@ import pytest
 from scripts.brokers import Broker
 from tests.fault_system import running_fault_system
 from tests.invariants import RECOVERY_SECONDS, Recorder
-from tests.rpc_suite import eventually
 from tests.stand_ins import StooqStandIn
 from tests.steady_calls import SteadyCalls
+from tests.waiting import eventually
 
 CALLS_A_SECOND = 20
 KILLS = 5

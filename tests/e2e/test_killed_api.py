@@ -21,8 +21,8 @@ from scripts.child_processes import Child
 from tests.e2e.conftest import ANSWER_SECONDS, System
 from tests.fault_proxy import Direction, FaultProxy
 from tests.outages import children_of
-from tests.rpc_suite import eventually
 from tests.stand_ins import StooqStandIn
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -11,8 +11,8 @@ import requests
 
 from scripts.brokers import Broker
 from tests.e2e.conftest import System, assert_problem, running_system
-from tests.rpc_suite import eventually
 from tests.stand_ins import RETIRED, StooqStandIn
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(90)
 

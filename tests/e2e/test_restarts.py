@@ -13,8 +13,8 @@ from scripts import services
 from scripts.brokers import Broker
 from scripts.child_processes import Child
 from tests.e2e.conftest import ANSWER_SECONDS, System
-from tests.rpc_suite import eventually
 from tests.stand_ins import StooqStandIn
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -37,7 +37,7 @@ from scripts.services import ROOT
 from service_kit import time_budget
 from service_kit.deadline import Deadline
 from stock_contract import Quote
-from tests.rpc_suite import eventually
+from tests.waiting import eventually
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from scripts.brokers import Broker
 from service_kit.deadline import Deadline
 from stock_contract import REQUEST_EXCHANGE, REQUEST_QUEUE
 from tests.e2e.conftest import running_system
-from tests.rpc_suite import echo, eventually
+from tests.rpc_suite import echo
 from tests.stand_ins import StooqStandIn
+from tests.waiting import eventually
 
 VHOST = "stock"
 ACCESS_REFUSED = 403

@@ -18,8 +18,9 @@ from scripts.brokers import Broker
 from scripts.private_broker import PrivateBroker
 from service_kit.deadline import Deadline
 from tests.e2e.conftest import running_system
-from tests.rpc_suite import echo, eventually
+from tests.rpc_suite import echo
 from tests.stand_ins import StooqStandIn
+from tests.waiting import eventually
 
 NAME = "test.tls"
 PASSWORD = "canary-of-this-test"

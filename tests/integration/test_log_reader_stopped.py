@@ -21,6 +21,7 @@ import pytest
 from scripts import services
 from service_kit.log_queue import _CAPACITY, LogQueueHandler
 from tests.integration.api_process import SECONDS, ApiProcess
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -137,10 +138,8 @@ def test_the_worker_stops_although_nobody_reads(pipe: Pipe) -> None:
 
 def _wait_until_it_waits_for_signals(process: subprocess.Popen[bytes]) -> None:
     """The main thread has blocked SIGTERM before it starts others, which inherit that."""
-    until = time.monotonic() + SECONDS
-    while not any(map(_blocks_sigterm, Path(f"/proc/{process.pid}/task").iterdir())):
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    threads = Path(f"/proc/{process.pid}/task")
+    eventually(lambda: any(map(_blocks_sigterm, threads.iterdir())), within=SECONDS)
 
 
 def _blocks_sigterm(thread: Path) -> bool:

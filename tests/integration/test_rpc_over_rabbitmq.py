@@ -30,7 +30,9 @@ from amqp_rpc.amqp_server import AmqpServerTransport
 from amqp_rpc.server import Handler
 from scripts.brokers import Broker
 from service_kit.deadline import Deadline
-from tests.rpc_suite import SOON, Gate, RpcSuite, callers, echo, elapsed, eventually
+from tests.callers import callers
+from tests.rpc_suite import Gate, RpcSuite, echo
+from tests.waiting import SOON, elapsed, eventually
 
 
 class RabbitHarness:

@@ -8,7 +8,9 @@ from amqp_rpc import BrokerUnavailableError, OverloadedError, RpcClient, RpcServ
 from amqp_rpc.in_memory import InMemoryClientTransport, InMemoryQueue, InMemoryServerTransport
 from amqp_rpc.server import Handler
 from service_kit.deadline import Deadline
-from tests.rpc_suite import RpcSuite, callers, echo, elapsed
+from tests.callers import callers
+from tests.rpc_suite import RpcSuite, echo
+from tests.waiting import elapsed
 
 
 class InMemoryHarness:

@@ -10,7 +10,8 @@ from amqp_rpc.messages import Request
 from amqp_rpc.orphans import OrphanReplies
 from amqp_rpc.watchdog import Watchdog
 from service_kit.deadline import Deadline
-from tests.rpc_suite import SOON, callers
+from tests.callers import callers
+from tests.waiting import SOON
 
 PATIENCE = 0.2
 

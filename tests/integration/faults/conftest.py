@@ -16,8 +16,8 @@ from scripts.brokers import Broker
 from scripts.child_processes import Child
 from tests.fault_system import FaultSystem, running_fault_system
 from tests.invariants import LOG_LINES_A_SECOND, Answer, Footprint, LogTail, Recorder
-from tests.rpc_suite import eventually
 from tests.stand_ins import StooqStandIn
+from tests.waiting import eventually
 
 PASSWORD = f"canary-{secrets.token_hex(8)}"
 """Of the users that the two services are to the broker; no log may hold it."""

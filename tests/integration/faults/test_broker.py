@@ -11,7 +11,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from stock_contract import REQUEST_EXCHANGE, REQUEST_QUEUE
 from tests.fault_system import FaultSystem
 from tests.integration.faults.conftest import ALL, Vhost, Watch, expect_log, log_has
-from tests.rpc_suite import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(60)
 

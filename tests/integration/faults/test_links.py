@@ -11,8 +11,8 @@ from tests.fault_proxy import Direction, FaultProxy
 from tests.fault_system import FaultSystem
 from tests.integration.faults.conftest import PASSWORD, Watch, expect_log, log_has
 from tests.invariants import LogTail
-from tests.rpc_suite import eventually
 from tests.stand_ins import StooqStandIn
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 import pytest
 
 from scripts import services
+from tests.callers import callers
 from tests.fault_system import FaultSystem
 from tests.integration.faults.conftest import Watch, log_has
 from tests.invariants import LogTail
-from tests.rpc_suite import callers, eventually
 from tests.stand_ins import StooqStandIn
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(60)
 FAILING = (sys.executable, "-m", "tests.integration.faults.worker_that_fails")
