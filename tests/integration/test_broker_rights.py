@@ -9,14 +9,13 @@ import pika
 import pytest
 from pika.exceptions import ChannelClosedByBroker
 
-from amqp_rpc import RpcClient, RpcError, RpcServer, connect_client, connection_parameters
+from amqp_rpc import RpcClient, RpcServer, connect_client, connection_parameters
 from amqp_rpc.amqp_server import AmqpServerTransport
 from scripts.broker_definitions import TEMPLATE
 from scripts.brokers import Broker
-from service_kit.deadline import Deadline
 from stock_contract import REQUEST_EXCHANGE, REQUEST_QUEUE
 from tests.e2e.conftest import running_system
-from tests.rpc_suite import echo
+from tests.rpc_suite.parts import echo, served
 from tests.stand_ins import StooqStandIn
 from tests.waiting import eventually
 
@@ -125,13 +124,6 @@ def client(url_of: Callable[[str], str]) -> Iterator[RpcClient]:
     client = connect_client(url_of("api"), REQUEST_QUEUE, exchange=REQUEST_EXCHANGE, grace=3.0)
     yield client
     client.close()
-
-
-def served(client: RpcClient) -> bool:
-    try:
-        return client.call(b"ping", deadline=Deadline.after(1.0)) == b"ping"
-    except RpcError:
-        return False
 
 
 def test_a_message_that_cannot_be_decoded_is_gone_with_its_time_to_live(

@@ -11,14 +11,13 @@ from tempfile import TemporaryDirectory
 import pytest
 import trustme
 
-from amqp_rpc import RpcClient, RpcError, RpcServer, connect_client, connection_parameters
+from amqp_rpc import RpcClient, RpcServer, connect_client, connection_parameters
 from amqp_rpc.amqp_server import AmqpServerTransport
 from scripts.amqp_probe import NotReachableError, check_broker
 from scripts.brokers import Broker
 from scripts.private_broker import PrivateBroker
-from service_kit.deadline import Deadline
 from tests.e2e.conftest import running_system
-from tests.rpc_suite import echo
+from tests.rpc_suite.parts import echo, served
 from tests.stand_ins import StooqStandIn
 from tests.waiting import eventually
 
@@ -83,17 +82,10 @@ def start_server(ends: ExitStack, url: str, ca: str) -> None:
     ends.callback(server.drain, 1.0)
 
 
-def served(client: RpcClient) -> bool:
-    try:
-        return client.call(b"ping", deadline=Deadline.after(2.0)) == b"ping"
-    except RpcError:
-        return False
-
-
 def test_client_and_server_speak_tls_with_the_right_authority(tls: TlsBroker, ends: ExitStack) -> None:
     start_server(ends, tls.node.tls_url(), tls.ca)
     client = start_client(ends, tls.node.tls_url(), tls.ca)
-    eventually(lambda: served(client))
+    eventually(lambda: served(client, seconds=2.0))
     listed = tls.node.ctl("list_connections", "ssl", "ssl_protocol")
     assert {tuple(line.split("\t")) for line in listed.splitlines()[1:]} == {("true", "tlsv1.2")}
 

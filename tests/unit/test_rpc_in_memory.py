@@ -7,18 +7,17 @@ import pytest
 from amqp_rpc import BrokerUnavailableError, OverloadedError, RpcClient, RpcServer
 from amqp_rpc.in_memory import InMemoryClientTransport, InMemoryQueue, InMemoryServerTransport
 from amqp_rpc.server import Handler
-from service_kit.deadline import Deadline
 from tests.callers import callers
-from tests.rpc_suite import RpcSuite, echo
-from tests.waiting import elapsed
+from tests.rpc_suite.harness import Parties
+from tests.rpc_suite.parts import call, echo, fails_in
+from tests.rpc_suite.suite import RpcSuite
 
 
-class InMemoryHarness:
+class InMemoryHarness(Parties):
     def __init__(self) -> None:
+        super().__init__()
         self.queue = InMemoryQueue()
         self.transports: list[InMemoryClientTransport] = []
-        self.clients: list[RpcClient] = []
-        self.servers: list[RpcServer] = []
 
     def client(self, *, grace: float = 3.0, max_in_flight: int = 64) -> RpcClient:
         transport = InMemoryClientTransport(self.queue, ask_every=0.05)
@@ -40,12 +39,6 @@ class InMemoryHarness:
         with self.queue.lock:
             return sum(not message.call.deadline.expired for message in self.queue._ready)
 
-    def close(self) -> None:
-        for client in self.clients:
-            client.close()
-        for server in self.servers:
-            server.drain(1.0)
-
 
 @pytest.fixture
 def harness() -> Iterator[InMemoryHarness]:
@@ -58,20 +51,11 @@ class TestInMemory(RpcSuite):
     pass
 
 
-def call(client: RpcClient, seconds: float = 5.0) -> bytes:
-    return client.call(b"ping", deadline=Deadline.after(seconds))
-
-
 def test_without_a_connection_a_call_fails_within_a_second(harness: InMemoryHarness) -> None:
     harness.server(echo)
     client = harness.client()
     harness.transports[0].refuse()
-
-    def refused() -> None:
-        with pytest.raises(BrokerUnavailableError):
-            call(client)
-
-    assert elapsed(refused) < 1.0
+    assert fails_in(client, BrokerUnavailableError) < 1.0
 
 
 def test_a_connection_that_comes_back_within_the_patience_serves_the_call(harness: InMemoryHarness) -> None:
@@ -88,24 +72,14 @@ def test_a_failed_attempt_to_connect_is_said_at_once(harness: InMemoryHarness) -
     client = harness.client()
     harness.transports[0].refuse()
     client.on_disconnected()  # a second failure: the first attempt to reconnect was refused too
-
-    def refused() -> None:
-        with pytest.raises(BrokerUnavailableError):
-            call(client)
-
-    assert elapsed(refused) < 0.1
+    assert fails_in(client, BrokerUnavailableError) < 0.1
 
 
 def test_a_blocked_broker_is_said_at_once_and_served_again_when_it_resumes(harness: InMemoryHarness) -> None:
     harness.server(echo)
     client = harness.client()
     harness.transports[0].block(blocked=True)
-
-    def refused() -> None:
-        with pytest.raises(BrokerUnavailableError):
-            call(client)
-
-    assert elapsed(refused) < 0.1
+    assert fails_in(client, BrokerUnavailableError) < 0.1
     harness.transports[0].block(blocked=False)
     assert call(client) == b"ping"
 
@@ -114,11 +88,6 @@ def test_a_full_queue_is_said_at_once(harness: InMemoryHarness) -> None:
     harness.server(echo)
     client = harness.client()
     harness.transports[0].reject(full=True)
-
-    def refused() -> None:
-        with pytest.raises(OverloadedError):
-            call(client)
-
-    assert elapsed(refused) < 0.1
+    assert fails_in(client, OverloadedError) < 0.1
     harness.transports[0].reject(full=False)
     assert call(client) == b"ping"

@@ -1,6 +1,6 @@
 """Rows 27 and 29 of docs/reliability.md: requests that no honest API would send, to the real worker.
 
-Row 28, reply addresses that no broker makes, is in tests/integration/test_rpc_over_rabbitmq.py.
+Row 28, reply addresses that no broker makes, is in tests/integration/rpc/test_messages.py.
 """
 
 import json
