@@ -1,0 +1,51 @@
+"""Quotes are saved exactly, once, and counted."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from flask import Flask
+from sqlalchemy import func, select
+
+from api_service import history
+from api_service.database import reading
+from api_service.models import HistoryEntry, StockRequestCount
+from api_service.tests.helpers import Api
+from stock_contract import Quote
+from tests.callers import callers
+
+
+def test_values_come_out_as_they_went_in(app: Flask, apple: Quote) -> None:
+    exact = replace(apple, low=Decimal("0.1000000001"), high=Decimal("999999999999.9999999999"), volume=2**63 - 1)
+    asked = datetime(2021, 4, 1, 19, 20, 30, 987654, tzinfo=UTC)
+    with app.app_context():
+        history.save_quotes(1, "r1", asked, [exact])
+        with reading() as connection:
+            row = connection.execute(select(HistoryEntry.__table__)).mappings().one()
+    assert (row["low"], row["high"], row["volume"]) == (exact.low, exact.high, exact.volume)
+    assert (row["requested_at"], row["as_of"]) == (asked, apple.as_of)
+
+
+def test_saving_a_request_again_changes_nothing(app: Flask, api: Api, apple: Quote) -> None:
+    with app.app_context():
+        for _ in range(2):
+            history.save_quotes(1, "same", datetime.now(UTC), [apple, apple])
+        assert history.most_requested() == [history.StockCount("aapl.us", 2)]
+    assert api.rows(HistoryEntry) == 2
+
+
+def test_counts_equal_rows_with_batches_at_the_same_time_in_any_order(app: Flask, apple: Quote) -> None:
+    batches = ["abc", "cba", "bca", "acb"]
+
+    def write(worker: int) -> None:
+        with app.app_context():
+            for n in range(20):
+                quotes = [replace(apple, symbol=symbol.upper()) for symbol in batches[worker % 4]]
+                history.save_quotes(1, f"{worker}-{n}", datetime.now(UTC), quotes)
+
+    with callers(12) as pool:
+        list(pool.map(write, range(12)))
+    with app.app_context(), reading() as connection:
+        rows = connection.scalar(select(func.count()).select_from(HistoryEntry))
+        times = connection.scalar(select(func.sum(StockRequestCount.times)))
+    assert rows == times == 12 * 20 * 3

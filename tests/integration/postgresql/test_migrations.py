@@ -1,0 +1,54 @@
+"""The migrations make the tables of the models, one process at a time."""
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+
+import flask_migrate
+import psycopg
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask import Flask
+from sqlalchemy import inspect
+
+from api_service.database import db
+from api_service.schema import MIGRATION_LOCK_NUMBER
+from scripts.services import ROOT
+from service_kit import time_budget
+from tests.waiting import eventually
+
+
+def test_the_migration_makes_what_the_models_say_and_can_be_undone(app: Flask) -> None:
+    with app.app_context():
+        with db.engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, db.metadata) == []
+        flask_migrate.downgrade(revision="base")
+        assert inspect(db.engine).get_table_names() == ["alembic_version"]
+
+
+def test_of_two_migrations_at_once_one_waits_for_the_other(other: psycopg.Connection, uri: str) -> None:
+    environ = os.environ | {"APP_ENV": "development", "DATABASE_URI": uri}
+    command = [sys.executable, "-m", "flask", "--app", "api_service.wsgi", "db", "upgrade"]
+    # Longer than a request would: its limits are not for migrations.
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'advisory'"
+        " AND clock_timestamp() - query_start > make_interval(secs => %s)"
+    )
+    other.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK_NUMBER])
+    with ExitStack() as processes:
+        runs = [
+            processes.enter_context(
+                subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True)
+            )
+            for _ in range(2)
+        ]
+        for run in runs:
+            processes.callback(run.kill)
+        eventually(lambda: other.execute(waiting, [time_budget.DATABASE_ANSWER + 0.5]).fetchone() == (2,), within=20.0)
+        other.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK_NUMBER])
+        logs = [run.communicate(timeout=20)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], logs
+    assert sorted("Running upgrade" in log for log in logs) == [False, True]
+    assert other.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
