@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from scripts.brokers import Broker
 from stock_contract import REQUEST_QUEUE
-from tests.fault_proxy import Direction, FaultProxy
+from tests.fault_proxy import FaultProxy
 from tests.fault_system import FaultSystem
+from tests.link_faults import Direction
 from tests.stand_ins import StooqStandIn
 
 

@@ -10,37 +10,13 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import Any
 
 from scripts.ports import free_ports
+from tests.link_faults import CHUNK, Direction, LinkFaults, Trap
 
-_CHUNK = 65_536
 _PATIENCE = 5.0
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with zero seconds: close() sends RST instead of FIN
-
-
-class Direction(Enum):
-    UP = "from the client to the server"
-    DOWN = "from the server to the client"
-
-
-@dataclass(frozen=True)
-class _Faults:
-    """What is wrong with one direction."""
-
-    swallow: bool = False
-    frozen: bool = False
-    delay: float = 0.0
-    slice_size: int = _CHUNK
-
-
-@dataclass
-class _Trap:
-    """Resets a connection when `text` has come by in one direction."""
-
-    text: bytes
-    sprung: threading.Event = field(default_factory=threading.Event)
 
 
 class FaultProxy:
@@ -53,10 +29,7 @@ class FaultProxy:
     def __init__(self, upstream_port: int) -> None:
         (self.port,) = free_ports(1)
         self._upstream_port = upstream_port
-        self._faults = {direction: _Faults() for direction in Direction}
-        self._traps: dict[Direction, _Trap] = {}
-        self._left: dict[Direction, int] = {}
-        self._healed = asyncio.Condition()
+        self._faults = LinkFaults()
         self._connections: set[_Connection] = set()
         self._listener: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
@@ -114,41 +87,36 @@ class FaultProxy:
     def truncate(self, after: int, *directions: Direction) -> Iterator[None]:
         """Reset a connection once `after` more bytes have passed: a message ends in its middle."""
         chosen = directions or tuple(Direction)
-        self._left.update(dict.fromkeys(chosen, after))
+        self._faults.left.update(dict.fromkeys(chosen, after))
         try:
             yield
         finally:
             for direction in chosen:
-                del self._left[direction]
+                del self._faults.left[direction]
 
     @contextmanager
     def reset_after(self, text: bytes, direction: Direction) -> Iterator[threading.Event]:
         """Pass `text` on and reset its connection before any answer; the event tells that it has happened."""
-        trap = self._traps[direction] = _Trap(text)
+        trap = self._faults.traps[direction] = Trap(text)
         try:
             yield trap.sprung
         finally:
-            del self._traps[direction]
+            del self._faults.traps[direction]
 
     @contextmanager
     def _with(self, directions: tuple[Direction, ...], **changes: Any) -> Iterator[None]:
         chosen = directions or tuple(Direction)
-        before = {direction: self._faults[direction] for direction in chosen}
-        self._do(self._set({direction: replace(faults, **changes) for direction, faults in before.items()}))
+        before = {direction: self._faults.of(direction) for direction in chosen}
+        self._do(self._faults.set({direction: replace(faults, **changes) for direction, faults in before.items()}))
         try:
             yield
         finally:
-            self._do(self._set(before))
+            self._do(self._faults.set(before))
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE)
 
     # Everything from here on runs on the proxy's own thread.
-
-    async def _set(self, faults: dict[Direction, _Faults]) -> None:
-        async with self._healed:
-            self._faults.update(faults)
-            self._healed.notify_all()
 
     async def _listen(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
@@ -195,9 +163,9 @@ class FaultProxy:
     ) -> None:
         try:
             while True:
-                await self._thaw(direction)
-                data = await self._loop.sock_recv(source, _CHUNK)
-                await self._thaw(direction)  # a read that began before the fault is held back as well
+                await self._faults.thaw(direction)
+                data = await self._loop.sock_recv(source, CHUNK)
+                await self._faults.thaw(direction)  # a read that began before the fault is held back as well
                 if not data:
                     break
                 await self._carry(connection, direction, data, target)
@@ -209,31 +177,16 @@ class FaultProxy:
     async def _carry(
         self, connection: "_Connection", direction: Direction, data: bytes, target: socket.socket
     ) -> None:
-        faults = self._faults[direction]
+        faults = self._faults.of(direction)
         if faults.swallow:
             connection.lost_bytes = True
             return
-        whole, end = self._cut_off(direction, data)
+        whole, end = self._faults.cut_off(direction, data)
         for start in range(0, len(whole), faults.slice_size):
             await asyncio.sleep(faults.delay)
             await self._loop.sock_sendall(target, whole[start : start + faults.slice_size])
         if end:
             raise ConnectionResetError
-
-    def _cut_off(self, direction: Direction, data: bytes) -> tuple[bytes, bool]:
-        """What of `data` still passes, and whether the connection ends with it."""
-        trap = self._traps.get(direction)
-        if trap and trap.text in data:
-            trap.sprung.set()
-            return data, True
-        if (left := self._left.get(direction)) is None:
-            return data, False
-        self._left[direction] = max(0, left - len(data))
-        return data[:left], len(data) >= left
-
-    async def _thaw(self, direction: Direction) -> None:
-        async with self._healed:
-            await self._healed.wait_for(lambda: not self._faults[direction].frozen)
 
     def _drop(self, connection: "_Connection", *, reset: bool = True) -> None:
         self._connections.discard(connection)

@@ -19,7 +19,8 @@ import requests
 
 from scripts.child_processes import Child
 from tests.e2e.conftest import ANSWER_SECONDS, System
-from tests.fault_proxy import Direction, FaultProxy
+from tests.fault_proxy import FaultProxy
+from tests.link_faults import Direction
 from tests.outages import children_of
 from tests.stand_ins import StooqStandIn
 from tests.waiting import eventually

@@ -8,7 +8,8 @@ from contextlib import closing
 
 import pytest
 
-from tests.fault_proxy import Direction, FaultProxy
+from tests.fault_proxy import FaultProxy
+from tests.link_faults import Direction
 
 pytestmark = pytest.mark.timeout(10)
 

@@ -7,10 +7,11 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.fault_proxy import Direction, FaultProxy
+from tests.fault_proxy import FaultProxy
 from tests.fault_system import FaultSystem
 from tests.integration.faults.conftest import PASSWORD, Watch, expect_log, log_has
 from tests.invariants import LogTail
+from tests.link_faults import Direction
 from tests.stand_ins import StooqStandIn
 from tests.waiting import eventually
 

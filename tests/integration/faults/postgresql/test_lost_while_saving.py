@@ -13,8 +13,9 @@ from api_service.database import DatabaseUnavailableError, db, reading
 from api_service.models import HistoryEntry, IdempotentAnswer
 from api_service.tests.helpers import Api, ExpectProblem
 from stock_contract import Quote
-from tests.fault_proxy import Direction, FaultProxy
+from tests.fault_proxy import FaultProxy
 from tests.integration.faults.postgresql.parts import Ask, counted, events
+from tests.link_faults import Direction
 
 
 def test_a_connection_lost_in_the_transaction_is_got_over_by_saving_once_more(

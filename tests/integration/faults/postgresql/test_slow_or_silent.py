@@ -10,8 +10,9 @@ from api_service.database import db
 from api_service.models import HistoryEntry
 from api_service.tests.helpers import Api, ExpectProblem
 from service_kit import time_budget
-from tests.fault_proxy import Direction, FaultProxy
+from tests.fault_proxy import FaultProxy
 from tests.integration.faults.postgresql.parts import AT_ONCE, FIFTY, SAVE, Ask, DuringTheCall, counted
+from tests.link_faults import Direction
 
 in_each_direction = pytest.mark.parametrize(
     "directions", [(), (Direction.DOWN,), (Direction.UP,)], ids=["both", "down", "up"]
