@@ -134,7 +134,7 @@ def test_a_bomb_is_not_unpacked() -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "body"),
-    [("gzip", b"not gzip"), ("gzip", gzip.compress(b"hello" * 100)[:-9]), ("br", b"x"), ("gzip, gzip", b"x")],
+    [("gzip", b"not gzip"), ("gzip", gzip.compress(b"hello" * 100, mtime=0)[:-9]), ("br", b"x"), ("gzip, gzip", b"x")],
 )
 def test_what_cannot_be_decompressed_is_malformed(
     failure_of: FailureOf, servers: Any, encoding: str, body: bytes
