@@ -10,7 +10,7 @@ RUN := $(BIN)/python -m
 INSTALL := $(RUN) pip install -qq --disable-pip-version-check --require-hashes -r
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: help run test test-unit test-integration test-e2e test-compose test-faults chaos lint format types lock audit sbom clean
+.PHONY: help run test test-unit test-integration test-e2e test-compose test-faults chaos bench bench-quick lint format types lock audit sbom clean
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -36,6 +36,12 @@ test-faults: .venv/development  ## Everything that can break between the service
 chaos: .venv/development  ## Random faults for CHAOS_SECONDS (600); CHAOS_SEED repeats a run
 	@$(RUN) tests.chaos
 
+bench: .venv/development .venv-peers/installed  ## Measure ours beside others, into docs/performance.md (PARTS names some)
+	@$(RUN) benchmarks $(PARTS)
+
+bench-quick: .venv/development .venv-peers/installed  ## One short round of the same, printed and not kept
+	@$(RUN) benchmarks --quick $(PARTS)
+
 test-compose: .venv/development  ## Build, start, use and stop both compose files (needs Docker)
 	@$(RUN) scripts.test_compose
 
@@ -54,6 +60,7 @@ types: .venv/development  ## mypy, strict
 lock:  ## Pin requirements*.in with hashes (needs uv)
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) benchmarks/requirements.in -o benchmarks/requirements.txt
 
 audit: .venv/development  ## Look the pinned libraries up among known vulnerabilities (needs internet)
 	$(RUN) pip_audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements-dev.txt
@@ -62,8 +69,8 @@ sbom: .venv/development  ## Write build/sbom.cdx.json: what the services run on,
 	@mkdir -p build
 	$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml --output-reproducible -o build/sbom.cdx.json
 
-clean:  ## Remove .venv, build, the caches and what `make run` keeps in .run (its database too)
-	rm -rf .venv .run build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean:  ## Remove .venv, .venv-peers, build, the caches and what `make run` keeps in .run (its database too)
+	rm -rf .venv .venv-peers .run build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -81,3 +88,9 @@ $(BIN)/python:
 	@echo "Installing what the services and the tests need into .venv (the first time this takes a minute) ..."
 	@$(INSTALL) requirements-dev.txt
 	@touch $@ .venv/runtime
+
+.venv-peers/installed: benchmarks/requirements.txt | $(BIN)/python
+	@echo "Installing what is measured beside ours into .venv-peers (the first time this takes a minute) ..."
+	@$(BIN)/python -m venv --clear .venv-peers
+	@.venv-peers/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r benchmarks/requirements.txt
+	@touch $@

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -13,10 +14,19 @@ _GRACE_AT_EXIT = 5.0
 
 
 class Child:
-    """A started program. Its output goes to a file; a terminal's Ctrl-C does not reach it."""
+    """A started program. Its output goes to a file; a terminal's Ctrl-C does not reach it.
+
+    :param talks: what it prints can be read with `line`, and it can be told lines; only its errors go to the file.
+    """
 
     def __init__(
-        self, command: Sequence[str | Path], *, log: Path, cwd: Path, environment: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        cwd: Path,
+        environment: Mapping[str, str] | None = None,
+        talks: bool = False,
     ) -> None:
         self.log = log
         with log.open("ab") as output:
@@ -24,10 +34,11 @@ class Child:
                 list(map(str, command)),
                 cwd=cwd,
                 env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if talks else output,
+                stderr=output,
                 start_new_session=True,
+                bufsize=0,  # what a buffer holds is not seen by `select`
             )
         self.pid = self._process.pid
         _guard.watch(self)
@@ -36,6 +47,24 @@ class Child:
     def exit_code(self) -> int | None:
         """None while the program runs; negative: the signal that ended it."""
         return self._process.poll()
+
+    def tell(self, line: str) -> None:
+        """Write a line to a program that talks.
+
+        :raises BrokenPipeError: it has ended.
+        """
+        assert self._process.stdin
+        self._process.stdin.write(f"{line}\n".encode())
+
+    def line(self, timeout: float) -> str:
+        """The next line of a program that talks; empty when it has ended.
+
+        :raises TimeoutError: none came within `timeout` seconds.
+        """
+        assert self._process.stdout
+        if not select.select([self._process.stdout], [], [], timeout)[0]:
+            raise TimeoutError
+        return self._process.stdout.readline().decode()
 
     def stop(self, grace: float) -> int:
         """Ask the program to end (SIGTERM), give it `grace` seconds, then end its whole group."""
@@ -49,6 +78,9 @@ class Child:
         """End the whole group at once (SIGKILL)."""
         kill_group(self.pid)
         code = self._process.wait()
+        for pipe in filter(None, (self._process.stdin, self._process.stdout)):
+            with suppress(BrokenPipeError):
+                pipe.close()
         _guard.forget(self)
         return code
 

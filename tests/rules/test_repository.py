@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Written in two pieces, so that this file does not break its own rule.
 INDEX_HOSTS = ("pypi" + ".org", "python" + "hosted", "registry.npm" + "js", "--index" + "-url", "--find" + "-links")
-NOT_PROJECT = {".venv", ".run", "build", "__pycache__", ".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+NOT_PROJECT = {".venv", ".venv-peers", ".run", "build", "__pycache__", ".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 PIN = re.compile(r"^(?P<pin>[a-z0-9._-]+(?:\[[a-z0-9,_-]+\])?==\S+).*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -36,7 +36,7 @@ def test_no_file_names_a_package_index() -> None:
     assert naming == []
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "benchmarks/requirements.txt"])
 def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     blocks = {match["pin"]: match[0] for match in PIN.finditer(text)}

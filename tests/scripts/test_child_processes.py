@@ -88,3 +88,30 @@ def test_children_end_with_their_parent(how: signal.Signals | None, tmp_path: Pa
         parent.send_signal(how)
     parent.communicate("\n", timeout=20)
     assert until(lambda: not is_alive(child))
+
+
+def test_a_program_that_talks_is_told_lines_and_answers_them(tmp_path: Path) -> None:
+    command = ["sh", "-c", "while read word; do printf 'a %s\\nb %s\\n' $word $word; done; echo noise >&2"]
+    child = Child(command, log=tmp_path / "log", cwd=tmp_path, talks=True)
+    for word in ("one", "two"):
+        child.tell(word)
+        assert [child.line(10), child.line(10)] == [f"a {word}\n", f"b {word}\n"]
+    child.kill()
+
+
+def test_a_program_that_says_nothing_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    child = Child(
+        [sys.executable, "-c", "import time; time.sleep(60)"], log=tmp_path / "log", cwd=tmp_path, talks=True
+    )
+    with pytest.raises(TimeoutError):
+        child.line(0.05)
+    child.kill()
+
+
+def test_a_program_that_has_ended_says_an_empty_line(tmp_path: Path) -> None:
+    child = Child(
+        [sys.executable, "-c", "raise SystemExit('no such thing')"], log=tmp_path / "log", cwd=tmp_path, talks=True
+    )
+    assert child.line(10) == ""
+    assert "no such thing" in child.last_lines(1)
+    child.kill()

@@ -1,0 +1,1 @@
+"""Part `rpc`: round trips over RabbitMQ, ours beside others from PyPI and beside a C client."""

@@ -1,0 +1,1 @@
+"""FastStream's `request`, with eight broker objects: one of them makes one request at a time."""

@@ -1,0 +1,34 @@
+"""Tasks that take the broker objects in turn."""
+
+import itertools
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import uvloop
+from faststream.rabbit import RabbitBroker
+
+from benchmarks.rpc.programs.contract import CALL_TIMEOUT, arguments
+from benchmarks.rpc.programs.driving import drive_async
+
+_BROKERS = int(os.environ.get("FS_BROKERS", "8"))
+
+
+async def main() -> None:
+    url, queue = arguments()
+    brokers = [RabbitBroker(url, logger=None) for _ in range(_BROKERS)]
+    for broker in brokers:
+        await broker.connect()
+    turns = itertools.cycle(brokers)
+
+    async def call(symbol: str) -> Mapping[str, Any]:
+        message = await next(turns).request(symbol, queue, timeout=CALL_TIMEOUT)
+        reply: Mapping[str, Any] = json.loads(message.body)
+        return reply
+
+    await drive_async(call)
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

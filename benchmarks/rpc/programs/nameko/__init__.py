@@ -1,0 +1,1 @@
+"""nameko, on eventlet; messages transient, all else as it comes."""

@@ -1,0 +1,32 @@
+"""Served as `stock_service/rpc_server.py` serves, with the number of threads that is its default."""
+
+from amqp_rpc import Request, serve
+from benchmarks.rpc.programs.contract import answer, arguments, ready
+from service_kit.logs import configure_logging
+from service_kit.time_budget import GRACEFUL_STOP, HANDLER_HUNG, HEARTBEAT
+from stock_service.settings import load
+
+
+def main() -> None:
+    url, queue = arguments()
+    settings = load({})
+    configure_logging(settings.log_level, as_json=settings.logs_as_json)
+    ready()  # the client's first calls wait in the queue until this process consumes
+    serve(
+        url,
+        queue,
+        _handle,
+        exchange=queue,
+        workers=settings.worker_threads,
+        drain_seconds=GRACEFUL_STOP,
+        hung_after=HANDLER_HUNG,
+        heartbeat=HEARTBEAT,
+    )
+
+
+def _handle(request: Request) -> bytes:
+    return answer(request.body)
+
+
+if __name__ == "__main__":
+    main()
