@@ -19,15 +19,19 @@ def write(part: Part, rounds: Sequence[Round], root: Path = _ROOT) -> None:
     :raises ValueError: docs/performance.md has no place for it.
     """
     kept = {"machine": machine(), "rounds": [_shortened(each) for each in rounds]}
-    file = root / f"benchmarks/results/{part.name}.json"
-    file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    _write(root / f"benchmarks/results/{part.name}.json", json.dumps(kept, indent=1) + "\n")
     page = part.page(rounds)
     document = root / "docs/performance.md"
     text = replaced(document.read_text(encoding="utf-8"), part.name, page.text)
     text = replaced(text, "machine", "\n".join(f"* {name}: {value}" for name, value in machine().items()))
     document.write_text(text, encoding="utf-8")
     for name, chart in page.charts.items():
-        (root / "docs/performance" / name).write_text(chart, encoding="utf-8")
+        _write(root / "docs/performance" / name, chart)
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text, encoding="utf-8")
 
 
 def _shortened(each: Round) -> Mapping[str, object]:

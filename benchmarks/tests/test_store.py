@@ -26,8 +26,8 @@ class Sample:
 
 
 def test_a_run_leaves_its_rounds_its_report_and_its_chart(tmp_path: Path) -> None:
-    for folder in ("benchmarks/results", "docs/performance"):
-        (tmp_path / folder).mkdir(parents=True)
+    for folder in ("benchmarks", "docs"):
+        (tmp_path / folder).mkdir()
     (tmp_path / "docs/performance.md").write_text(DOCUMENT, encoding="utf-8")
     part: Part = Sample()
     store.write(part, [{"ours": {"busy": {"rate": 1234.5678}}}] * 2, root=tmp_path)
