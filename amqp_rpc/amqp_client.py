@@ -2,6 +2,7 @@
 
 import logging
 import time
+from functools import partial
 from typing import Any, Final, Literal
 
 import pika
@@ -15,6 +16,7 @@ from amqp_rpc.messages import BUDGET_HEADER, FAILED_HEADER, Call, QueueState, Re
 from amqp_rpc.queue_watcher import QueueWatcher
 from amqp_rpc.topology import CLIENT_PARTS, Topology
 from amqp_rpc.transport import ClientListener
+from amqp_rpc.wire import ChannelWriter
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +24,6 @@ ReplyPath = Literal["direct", "queue"]
 """`direct` is RabbitMQ's direct reply-to; `queue` an exclusive queue of this connection (docs/adr/0002)."""
 
 _DIRECT_REPLY_TO: Final = "amq.rabbitmq.reply-to"
-_TRANSIENT: Final = pika.DeliveryMode.Transient.value
 _ASK_EVERY: Final = 1.0
 _LOOK_AGAIN_AFTER: Final = 0.05
 _ANSWER_WITHIN: Final = 1.0
@@ -46,6 +47,8 @@ class AmqpClientTransport:
         self._listener: ClientListener
         self._connection: CorkedConnection | None = None
         self._channel: Channel | None = None
+        self._writer = ChannelWriter(channel=0, largest=1)  # until there is a channel
+        self._publish = b""
         self._reply_to = _DIRECT_REPLY_TO
         self._unconfirmed = Unconfirmed()
         self._ready = False
@@ -78,36 +81,37 @@ class AmqpClientTransport:
         self._listener.on_disconnected()
 
     def send(self, call: Call) -> None:
-        channel = self._channel
-        if not self._ready or channel is None or not channel.is_open:
+        connection, channel = self._connection, self._channel
+        if not self._ready or connection is None or channel is None or not channel.is_open:
             self.drop(call)
             return
         budget_ms = int(call.deadline.remaining() * 1000)
         if budget_ms <= 0:
             return  # its caller is gone already
         self._look_before(call)
-        properties = self._properties(call, budget_ms)
-        channel.basic_publish(self._exchange, self._queue, call.body, properties, mandatory=True)
+        connection.send(self._publish + self._request(call, budget_ms))
         self._unconfirmed.published(call.correlation_id)
 
     def drop(self, call: Call) -> None:
         self._listener.on_dropped(call.correlation_id)
 
-    def _properties(self, call: Call, budget_ms: int) -> pika.BasicProperties:
-        return pika.BasicProperties(
-            reply_to=self._reply_to,
+    def _request(self, call: Call, budget_ms: int) -> bytes:
+        return self._writer.request(
+            call.body,
+            {**call.headers, BUDGET_HEADER: budget_ms},
             correlation_id=call.correlation_id,
-            delivery_mode=_TRANSIENT,
-            expiration=str(budget_ms),
-            headers={**call.headers, BUDGET_HEADER: budget_ms},
+            reply_to=self._reply_to,
+            expiration=budget_ms,
         )
 
     def _open_channel(self, connection: CorkedConnection) -> None:
         self._watcher.prepare(connection)
-        connection.channel(on_open_callback=self._on_channel_open)
+        connection.channel(on_open_callback=partial(self._on_channel_open, connection))
 
-    def _on_channel_open(self, channel: Channel) -> None:
+    def _on_channel_open(self, connection: CorkedConnection, channel: Channel) -> None:
         self._channel = channel
+        self._writer = connection.writer(channel)
+        self._publish = self._writer.publish(self._exchange, self._queue, mandatory=True)
         self._unconfirmed = Unconfirmed()
         channel.add_on_close_callback(lambda _, reason: self._on_channel_failed(reason))
         channel.add_on_return_callback(self._on_return)

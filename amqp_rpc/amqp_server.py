@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import pika
@@ -15,12 +16,12 @@ from amqp_rpc.corked_connection import CorkedConnection
 from amqp_rpc.messages import FAILED_HEADER, Delivery, Reply
 from amqp_rpc.topology import SERVER_PARTS, Topology
 from amqp_rpc.transport import ServerListener
+from amqp_rpc.wire import ChannelWriter
 
 _log = logging.getLogger(__name__)
 
 _TICK: Final = 2.0
 _TICKS_TO_DECLARE_AGAIN: Final = 2
-_TRANSIENT: Final = pika.DeliveryMode.Transient.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,9 @@ class AmqpServerTransport:
         self._listener: ServerListener
         self._connection: CorkedConnection | None = None
         self._channel: Channel | None = None
+        self._writer = ChannelWriter(channel=0, largest=1)  # until there is a channel
+        self._reply_to = ""
+        self._reply_method = b""
         self._consumer_tag: str | None = None
         self._stopping = False
         self._stopped = threading.Event()
@@ -95,25 +99,33 @@ class AmqpServerTransport:
             self._stopped.set()
 
     def send(self, finished: _Finished) -> None:
-        token = finished.delivery.token
-        if not isinstance(token, _Token) or token.channel is not self._channel or not token.channel.is_open:
+        token, connection = finished.delivery.token, self._connection
+        if (
+            connection is None
+            or not isinstance(token, _Token)
+            or token.channel is not self._channel
+            or not token.channel.is_open
+        ):
             self.drop(finished)
             return
         reply, reply_to = finished.reply, finished.delivery.reply_to
+        ack = self._writer.ack(token.tag)
         if reply is not None and isinstance(reply_to, str):
-            # Never mandatory: for direct reply-to brokers up to 4.1 return every such reply, later ones none.
-            token.channel.basic_publish("", reply_to, reply.body, _reply_properties(reply))
-        token.channel.basic_ack(token.tag)
+            connection.send(self._publish(reply_to) + self._reply(reply) + ack)
+        else:
+            connection.send(ack)
 
     def drop(self, finished: _Finished) -> None:
         _log.info("rpc.reply_dropped", extra={"reason": "the connection that brought the request is gone"})
 
     def _open_channel(self, connection: CorkedConnection) -> None:
         if not self._stopping:
-            connection.channel(on_open_callback=self._on_channel_open)
+            connection.channel(on_open_callback=partial(self._on_channel_open, connection))
 
-    def _on_channel_open(self, channel: Channel) -> None:
+    def _on_channel_open(self, connection: CorkedConnection, channel: Channel) -> None:
         self._channel = channel
+        self._writer = connection.writer(channel)
+        self._reply_to = ""
         channel.add_on_close_callback(lambda _, reason: self._on_channel_failed(reason))
         channel.add_on_cancel_callback(self._on_cancelled_by_broker)
         channel.basic_qos(prefetch_count=self._prefetch)
@@ -149,6 +161,17 @@ class AmqpServerTransport:
         )
         self._listener.on_delivery(delivery)
 
+    def _publish(self, reply_to: str) -> bytes:
+        """As a rule it is the same caller's process as the last time."""
+        if reply_to != self._reply_to:
+            # Never mandatory: for direct reply-to brokers up to 4.1 return every such reply, later ones none.
+            self._reply_to, self._reply_method = reply_to, self._writer.publish("", reply_to, mandatory=False)
+        return self._reply_method
+
+    def _reply(self, reply: Reply) -> bytes:
+        headers = {FAILED_HEADER: True} if reply.failed else {}
+        return self._writer.reply(reply.body, headers, correlation_id=reply.correlation_id)
+
     def _begin_stop(self) -> None:
         self._stopping = True
         channel, tag = self._channel, self._consumer_tag
@@ -166,11 +189,3 @@ class AmqpServerTransport:
         if self._connection is not None and self._connection.is_open:
             _log.error("rpc.channel_closed", extra={"reason": str(reason)[:300]})
             self._link.abort("rpc.channel_closed")
-
-
-def _reply_properties(reply: Reply) -> pika.BasicProperties:
-    return pika.BasicProperties(
-        correlation_id=reply.correlation_id,
-        delivery_mode=_TRANSIENT,
-        headers={FAILED_HEADER: True} if reply.failed else None,
-    )

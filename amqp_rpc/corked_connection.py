@@ -14,6 +14,9 @@ from typing import Any, Final
 
 from pika import SelectConnection
 from pika.adapters.utils.io_services_utils import _AsyncPlaintextTransport
+from pika.channel import Channel
+
+from amqp_rpc.wire import ChannelWriter
 
 _READ_BYTES: Final = 64 * 1024
 
@@ -36,6 +39,14 @@ class CorkedConnection(SelectConnection):
             self._held = None
             if held:
                 self._adapter_emit_data(b"".join(held))
+
+    def writer(self, channel: Channel) -> ChannelWriter:
+        """Writes what `send` sends on `channel`."""
+        return ChannelWriter(channel.channel_number, self._body_max_length)  # type: ignore[attr-defined]  # as below
+
+    def send(self, frames: bytes) -> None:
+        """Send whole frames of a channel that is open."""
+        self._output_marshaled_frames((frames,))  # type: ignore[attr-defined]  # as below
 
     def abort(self, error: Exception) -> None:
         """Drop the connection without the closing handshake, which a dead peer would never finish."""
