@@ -1,5 +1,7 @@
 """Served as `stock_service/rpc_server.py` serves, with the number of threads that is its default."""
 
+import logging
+
 from amqp_rpc import Request, serve
 from benchmarks.rpc.programs.contract import answer, arguments, ready
 from service_kit.logs import configure_logging
@@ -11,7 +13,7 @@ def main() -> None:
     url, queue = arguments()
     settings = load({})
     configure_logging(settings.log_level, as_json=settings.logs_as_json)
-    ready()  # the client's first calls wait in the queue until this process consumes
+    logging.getLogger("amqp_rpc.amqp_server").addFilter(_watch)
     serve(
         url,
         queue,
@@ -22,6 +24,13 @@ def main() -> None:
         hung_after=HANDLER_HUNG,
         heartbeat=HEARTBEAT,
     )
+
+
+def _watch(record: logging.LogRecord) -> bool:
+    """Say when the queue is there and consumed."""
+    if record.msg == "rpc.consuming":
+        ready()
+    return True
 
 
 def _handle(request: Request) -> bytes:
