@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -17,6 +18,7 @@ from amqp_rpc.queue_watcher import QueueWatcher
 from amqp_rpc.topology import CLIENT_PARTS, Topology
 from amqp_rpc.transport import ClientListener
 from amqp_rpc.wire import ChannelWriter
+from amqp_rpc.wire_reader import ChannelReader
 
 _log = logging.getLogger(__name__)
 
@@ -129,15 +131,35 @@ class AmqpClientTransport:
     def _consume_replies(self, channel: Channel, queue: str) -> None:
         self._reply_to = queue
         # Direct reply-to demands consuming first and publishing after, on the same channel, without acknowledgements.
-        channel.basic_consume(queue, self._on_reply, auto_ack=True, callback=self._on_consuming)
+        channel.basic_consume(
+            queue, self._on_assembled_reply, auto_ack=True, callback=lambda _: self._on_consuming(channel)
+        )
 
-    def _on_consuming(self, _frame: object) -> None:
+    def _on_consuming(self, channel: Channel) -> None:
+        if self._connection is not None:
+            self._connection.read_with(ChannelReader(channel.channel_number, self._on_reply, self._on_ack))
         self._ready = True
         self._listener.on_connected()
 
-    def _on_reply(self, _channel: Channel, _method: object, properties: pika.BasicProperties, body: bytes) -> None:
-        failed = bool((properties.headers or {}).get(FAILED_HEADER))
-        self._listener.on_reply(Reply(properties.correlation_id or "", body, failed))
+    def _on_assembled_reply(
+        self, _channel: Channel, _method: object, properties: pika.BasicProperties, body: bytes
+    ) -> None:
+        self._on_reply(0, False, properties.correlation_id, properties.reply_to, properties.headers, body)
+
+    def _on_reply(
+        self,
+        _tag: int,
+        _redelivered: bool,  # noqa: FBT001  what a reader tells
+        correlation_id: str | None,
+        _reply_to: str | None,
+        headers: Mapping[Any, Any] | None,
+        body: bytes,
+    ) -> None:
+        failed = headers is not None and bool(headers.get(FAILED_HEADER))
+        self._listener.on_reply(Reply(correlation_id or "", body, failed))
+
+    def _on_ack(self, tag: int, multiple: bool) -> None:  # noqa: FBT001  what a reader tells
+        self._unconfirmed.settle(tag, multiple=multiple)
 
     def _on_return(self, _channel: Channel, _method: object, properties: pika.BasicProperties, _body: bytes) -> None:
         self._listener.on_returned(properties.correlation_id or "")

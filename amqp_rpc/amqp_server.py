@@ -2,10 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import pika
 from pika.channel import Channel
@@ -17,6 +17,7 @@ from amqp_rpc.messages import FAILED_HEADER, Delivery, Reply
 from amqp_rpc.topology import SERVER_PARTS, Topology
 from amqp_rpc.transport import ServerListener
 from amqp_rpc.wire import ChannelWriter
+from amqp_rpc.wire_reader import ChannelReader
 
 _log = logging.getLogger(__name__)
 
@@ -131,10 +132,12 @@ class AmqpServerTransport:
         channel.basic_qos(prefetch_count=self._prefetch)
         if not self._stopping:
             self._consumer_tag = channel.basic_consume(
-                self._queue, self._on_message, auto_ack=False, callback=self._on_consuming
+                self._queue, self._on_assembled_message, auto_ack=False, callback=lambda _: self._on_consuming(channel)
             )
 
-    def _on_consuming(self, _frame: object) -> None:
+    def _on_consuming(self, channel: Channel) -> None:
+        if self._connection is not None and not self._stopping:
+            self._connection.read_with(ChannelReader(channel.channel_number, self._on_message))
         _log.info("rpc.consuming", extra={"queue": self._queue, "prefetch": self._prefetch})
         if not self._ticking:
             self._tick()
@@ -148,18 +151,24 @@ class AmqpServerTransport:
                 self._topology.declare_again(self._connection, self._on_channel_failed)
             self._on_alive()
 
-    def _on_message(
-        self, channel: Channel, method: Basic.Deliver, properties: pika.BasicProperties, body: bytes
+    def _on_assembled_message(
+        self, _channel: Channel, method: Basic.Deliver, properties: pika.BasicProperties, body: bytes
     ) -> None:
-        delivery = Delivery(
-            token=_Token(channel, method.delivery_tag or 0),
-            correlation_id=properties.correlation_id,
-            reply_to=properties.reply_to,
-            body=body,
-            headers=properties.headers or {},
-            redelivered=bool(method.redelivered),
-        )
-        self._listener.on_delivery(delivery)
+        tag, redelivered = method.delivery_tag or 0, bool(method.redelivered)
+        self._on_message(tag, redelivered, properties.correlation_id, properties.reply_to, properties.headers, body)
+
+    def _on_message(
+        self,
+        tag: int,
+        redelivered: bool,  # noqa: FBT001  what a reader tells
+        correlation_id: str | None,
+        reply_to: str | None,
+        headers: Mapping[Any, Any] | None,
+        body: bytes,
+    ) -> None:
+        assert self._channel
+        token = _Token(self._channel, tag)
+        self._listener.on_delivery(Delivery(token, correlation_id, reply_to, body, headers or {}, redelivered))
 
     def _publish(self, reply_to: str) -> bytes:
         """As a rule it is the same caller's process as the last time."""
@@ -179,6 +188,8 @@ class AmqpServerTransport:
         if channel is None or tag is None or not channel.is_open:
             self._stopped.set()
             return
+        if self._connection is not None:
+            self._connection.read_with(None)  # pika gives back what still comes for a consumer that it cancels
         channel.basic_cancel(tag, callback=lambda _: self._stopped.set())
 
     def _on_cancelled_by_broker(self, _frame: object) -> None:

@@ -17,6 +17,7 @@ from pika.adapters.utils.io_services_utils import _AsyncPlaintextTransport
 from pika.channel import Channel
 
 from amqp_rpc.wire import ChannelWriter
+from amqp_rpc.wire_reader import ChannelReader
 
 _READ_BYTES: Final = 64 * 1024
 
@@ -25,6 +26,8 @@ class CorkedConnection(SelectConnection):
     """A `SelectConnection` whose output can be held back and written in one piece."""
 
     _held: list[bytes] | None = None
+    _frame_buffer: bytes
+    _reader: ChannelReader | None = None
     _plain: Any = None
     """The transport, if it is one without TLS, which has a buffer of its own."""
 
@@ -48,6 +51,10 @@ class CorkedConnection(SelectConnection):
         """Send whole frames of a channel that is open."""
         self._output_marshaled_frames((frames,))  # type: ignore[attr-defined]  # as below
 
+    def read_with(self, reader: ChannelReader | None) -> None:
+        """Have `reader` read what it can from now on, before pika does; None: pika reads all."""
+        self._reader = reader
+
     def abort(self, error: Exception) -> None:
         """Drop the connection without the closing handshake, which a dead peer would never finish."""
         self._terminate_stream(error)  # type: ignore[attr-defined]  # the stubs list public names only
@@ -58,6 +65,24 @@ class CorkedConnection(SelectConnection):
             self._plain._MAX_RECV_BYTES = _READ_BYTES  # noqa: SLF001  of this one
             self._plain._MAX_CONSUME_BYTES = 1  # noqa: SLF001  so one `recv` for each time that there is something
         super()._proto_connection_made(transport)  # type: ignore[misc]  # as above
+
+    def _on_data_available(self, data_in: bytes) -> None:
+        self._frame_buffer += data_in
+        while self._read_quickly():
+            size, frame = self._read_frame()  # type: ignore[attr-defined]  # as above
+            if not frame:
+                return
+            self._trim_frame_buffer(size)  # type: ignore[attr-defined]  # as above
+            self._process_frame(frame)  # type: ignore[attr-defined]  # as above
+
+    def _read_quickly(self) -> bool:
+        """Whether there is something for pika."""
+        buffer, at = self._frame_buffer, 0
+        while (reader := self._reader) and (end := reader.read(buffer, at)) > at:
+            at = end
+        if at:
+            self._trim_frame_buffer(at)  # type: ignore[attr-defined]  # as above
+        return at < len(buffer)
 
     def _adapter_emit_data(self, data: bytes) -> None:
         if self._held is not None:
