@@ -12,7 +12,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Written in two pieces, so that this file does not break its own rule.
 INDEX_HOSTS = ("pypi" + ".org", "python" + "hosted", "registry.npm" + "js", "--index" + "-url", "--find" + "-links")
-NOT_PROJECT = {".venv", ".venv-peers", ".run", "build", "__pycache__", ".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+NOT_PROJECT = {
+    ".venv",
+    ".venv-peers",
+    ".run",
+    "build",
+    "__pycache__",
+    ".hypothesis",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+}
 PIN = re.compile(r"^(?P<pin>[a-z0-9._-]+(?:\[[a-z0-9,_-]+\])?==\S+).*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 
 

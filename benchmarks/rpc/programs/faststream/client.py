@@ -2,9 +2,8 @@
 
 import itertools
 import json
-import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import uvloop
 from faststream.rabbit import RabbitBroker
@@ -12,7 +11,7 @@ from faststream.rabbit import RabbitBroker
 from benchmarks.rpc.programs.contract import CALL_TIMEOUT, arguments
 from benchmarks.rpc.programs.driving import drive_async
 
-_BROKERS = int(os.environ.get("FS_BROKERS", "8"))
+_BROKERS: Final = 8
 
 
 async def main() -> None:
