@@ -10,6 +10,7 @@ import pytest
 from pika.adapters.base_connection import BaseConnection
 from pika.adapters.select_connection import IOLoop
 from pika.adapters.utils.io_services_utils import _AsyncPlaintextTransport, _AsyncTransportBase
+from pika.connection import Connection
 
 from amqp_rpc.corked_connection import CorkedConnection
 
@@ -25,6 +26,14 @@ def test_pika_still_has_what_is_overridden_and_called() -> None:
     assert callable(BaseConnection._adapter_emit_data)
     assert callable(BaseConnection._terminate_stream)
     assert callable(BaseConnection._proto_connection_made)
+    for name in (
+        "_on_data_available",
+        "_read_frame",
+        "_trim_frame_buffer",
+        "_process_frame",
+        "_output_marshaled_frames",
+    ):
+        assert callable(getattr(Connection, name))
     assert _AsyncTransportBase._MAX_RECV_BYTES > 0
     assert _AsyncTransportBase._MAX_CONSUME_BYTES > 0
     assert _AsyncPlaintextTransport._STATE_ACTIVE
