@@ -42,14 +42,17 @@ def ensure_programs(say: Callable[[str], None]) -> None:
 
 
 class PrivatePostgres:
-    """A server whose data dies with `directory`; durability is off, because nothing here outlives the test run.
+    """A server whose data dies with `directory`; not `durable`, because nothing here outlives the test run.
 
     With a `port` it listens on 127.0.0.1 too. After `stop` it may be started again.
+
+    :param durable: a commit is on the disk before it returns, as it must be where its time is measured.
     """
 
-    def __init__(self, directory: Path, port: int | None = None) -> None:
+    def __init__(self, directory: Path, port: int | None = None, *, durable: bool = False) -> None:
         self._directory = directory
         self._port = port
+        self._durable = durable
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -57,6 +60,11 @@ class PrivatePostgres:
         """For libpq; databases are made by their users."""
         port = f" port={self._port}" if self._port else ""
         return f"host={self._directory} user=postgres{port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Of the server's first process, while it runs."""
+        return self._process.pid if self._process else None
 
     def start(self) -> None:
         """:raises PostgresError: it did not come up."""
@@ -75,7 +83,7 @@ class PrivatePostgres:
             if self._port
             else ["-c", "listen_addresses="]
         )
-        settings = [*addresses, "-c", "fsync=off"]
+        settings = [*addresses, "-c", f"fsync={'on' if self._durable else 'off'}"]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [initdb.with_name("postgres"), "-D", data, "-k", self._directory, *settings],
