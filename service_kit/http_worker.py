@@ -15,6 +15,7 @@ from gunicorn import util  # type: ignore[import-untyped]  # it ships no types
 from gunicorn.http import wsgi  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
+from service_kit.connection_shares import ConnectionShares
 from service_kit.problems import PROBLEM_JSON
 from service_kit.request_ids import new_request_id
 from service_kit.response_headers import ALWAYS
@@ -23,6 +24,10 @@ _NO_DESCRIPTOR: Final = {errno.EMFILE, errno.ENFILE}
 _PAUSE: Final = 0.2
 """Seconds, at least, without accepting after a lack of descriptors: callers wait in the kernel, and nothing spins."""
 
+_COURTESY: Final = 0.001
+"""Seconds in which a process that has fewer connections may be the first to accept; the listener has woken it too."""
+
+_shares = ConnectionShares()  # made in the master, which loads this module before it forks
 _log = logging.getLogger(__name__)
 
 
@@ -40,11 +45,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # without types it is Any
         logging.getLogger("gunicorn.error").addFilter(_leave_out_what_was_sent)
         super().init_process()
 
+    def run(self) -> None:
+        _shares.join(self.age)  # now that it can accept: nobody waits for one that cannot
+        super().run()
+
     def accept(self, listener: Any) -> None:
         """Accept a connection; without a descriptor for it, pause.
 
         The base class lets the error end the worker, and with it every request that is being served.
         """
+        if _shares.somebody_has_fewer(self.nr_conns):
+            time.sleep(_COURTESY)
         try:
             super().accept(listener)
         except OSError as error:
@@ -53,6 +64,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # without types it is Any
             self._pause()
         else:
             self._note_recovery()
+        _shares.publish(self.nr_conns)
+
+    def notify(self) -> None:
+        """Tell the master that this worker is alive, and the others how many connections it has."""
+        super().notify()
+        _shares.publish(self.nr_conns)
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001  the base class's signature
         super().set_accept_enabled(enabled and time.monotonic() >= self._accept_from)
