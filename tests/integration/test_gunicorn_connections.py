@@ -1,6 +1,7 @@
 """How gunicorn's processes and threads share connections that stay open."""
 
 import http.client
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
@@ -80,3 +81,36 @@ def shares_of(api: ApiProcess, count: int) -> list[int]:
 def test_connections_that_stay_open_are_shared_evenly(api: ApiProcess) -> None:
     shares = shares_of(api, 24)
     assert min(shares) >= 11, shares
+
+
+def test_more_connections_than_threads_are_served_although_each_asks_without_a_pause(api: ApiProcess) -> None:
+    """A thread stays with a connection only while no other one waits for a thread."""
+    with ExitStack() as stay:
+        connections = [stay.enter_context(connection_to(api)) for _ in range(THREADS * 8)]
+        started = time.monotonic()
+        for _ in range(10):
+            for connection in connections:
+                connection.request("GET", "/healthz")
+            for connection in connections:
+                answer = connection.getresponse()
+                assert answer.status == 200
+                answer.read()
+        assert time.monotonic() - started < SECONDS
+
+
+def test_a_stopping_process_ends_a_busy_connection_with_an_answer(tmp_path: Path) -> None:
+    """The client learns from `Connection: close` that it must make another one."""
+    api = ApiProcess(tmp_path, RATE_LIMIT_ADDRESS="off")
+    with (tmp_path / "api.log").open("wb") as log, api.running(log), connection_to(api) as connection:
+        ask(connection)
+        assert api.process
+        api.process.send_signal(signal.SIGTERM)
+        for _ in range(10_000):
+            connection.request("GET", "/healthz")
+            answer = connection.getresponse()
+            assert answer.status == 200
+            answer.read()
+            if answer.getheader("Connection") == "close":
+                break
+        assert answer.getheader("Connection") == "close"
+        assert api.process.wait(services.STOP_SECONDS) == 0
