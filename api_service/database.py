@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from api_service.database_troubles import trouble_of
+from api_service.database_troubles import FAILED, trouble_of
 from api_service.models import Base
 from api_service.transaction_deadline import bounded_by
 from service_kit import time_budget
@@ -39,12 +39,14 @@ db = SQLAlchemy(metadata=Base.metadata)
 class DatabaseUnavailableError(Exception):
     """The database did not do what was asked: away, locked, full, out of time. Nothing of the transaction is left.
 
-    `passing` when the same transaction may succeed if it is tried again at once.
+    `passing` when the same transaction may succeed if it is tried again at once; `refused` when the database is well
+    and would not do this one.
     """
 
-    def __init__(self, *, passing: bool = False) -> None:
+    def __init__(self, *, passing: bool = False, refused: bool = False) -> None:
         super().__init__()
         self.passing = passing
+        self.refused = refused
 
 
 def init_app(app: Flask, uri: str, pool_size: int) -> None:
@@ -91,15 +93,15 @@ def after_commit(connection: Connection, call: Callable[[], None]) -> None:
     connection.get_execution_options()[_AFTER_COMMIT].append(call)
 
 
-def written(work: Callable[[Connection], _Result]) -> _Result:
-    """What `work` returns, done and committed in one transaction.
+def written(work: Callable[[Connection], _Result], deadline: Deadline | None = None) -> _Result:
+    """What `work` returns, done and committed in one transaction, by `deadline` or within the budget for saving.
 
     When a lock or the connection is lost the whole of it is done once more within the same time, so `work` must leave
     the same behind when it is done twice: the first may have been committed after all.
 
     :raises DatabaseUnavailableError: as `writing` says.
     """
-    deadline = Deadline.after(time_budget.DATABASE_SAVE)
+    deadline = deadline or Deadline.after(time_budget.DATABASE_SAVE)
     try:
         with _transaction(deadline, time_budget.DATABASE_LOCK) as connection:
             return work(connection)
@@ -225,4 +227,4 @@ def _troubles_named(*, in_commit: bool = False) -> Iterator[None]:
         # Only the class and code of the driver's error: its text can hold values of rows.
         code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
         _log.log(trouble.level, trouble.event, extra={"error": type(error.orig).__name__, "code": code})
-        raise DatabaseUnavailableError(passing=trouble.passing) from error
+        raise DatabaseUnavailableError(passing=trouble.passing, refused=trouble is FAILED) from error

@@ -6,18 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from flask import current_app
 from sqlalchemy import Connection, RowMapping, bindparam, func, select
 from sqlalchemy.sql.dml import ReturningInsert
 
-from api_service.database import insert_into, reading, written
+from api_service.database import db, insert_into, reading, written
+from api_service.grouped_saves import GroupedSaves
 from api_service.idempotency import OneCall, Results, claim
 from api_service.models import COUNT_SLOTS, HistoryEntry, StockRequestCount
+from service_kit import time_budget
+from service_kit.deadline import Deadline
 from stock_contract import Quote
 
 HISTORY_LIMIT: Final = 100
 """Entries in an answer that asks for no particular number."""
+
+_GROUPED_SAVES: Final = "grouped_saves"
+_Rows: TypeAlias = list[dict[str, Any]]
+"""Of one request."""
 
 _LATEST: Final = (
     select(
@@ -66,11 +74,15 @@ def save_quotes(
     if not found and call is None:
         return None
     request = {"user_id": user_id, "request_id": request_id, "requested_at": requested_at}
+    rows = [_row(quote) | request | {"position": position} for position, quote in found]
+    if call is None:
+        _grouped_saves()(rows, Deadline.after(time_budget.DATABASE_SAVE))
+        return None
 
     def save(connection: Connection) -> Results | None:
-        earlier = claim(connection, call, request_id, datetime.now(UTC), results) if call else None
+        earlier = claim(connection, call, request_id, datetime.now(UTC), results)
         if earlier is None:
-            _add(connection, request, found)
+            _add(connection, rows)
         return earlier
 
     return written(save)
@@ -90,8 +102,21 @@ def most_requested(limit: int = 5) -> list[StockCount]:
         ]
 
 
-def _add(connection: Connection, request: dict[str, Any], found: Sequence[tuple[int, Quote]]) -> None:
-    rows = [_row(quote) | request | {"position": position} for position, quote in found]
+def _grouped_saves() -> GroupedSaves[_Rows]:
+    """Those of this application. SQLite takes one writer at a time; on PostgreSQL one that must wait holds up half."""
+    saves: GroupedSaves[_Rows] | None = current_app.extensions.get(_GROUPED_SAVES)
+    if saves is None:
+        fresh = GroupedSaves(_save_all, at_once=1 if db.engine.dialect.name == "sqlite" else 2)
+        saves = current_app.extensions.setdefault(_GROUPED_SAVES, fresh)
+    return saves
+
+
+def _save_all(requests: Sequence[_Rows], deadline: Deadline) -> None:
+    rows = [row for request in requests for row in request]
+    written(lambda connection: _add(connection, rows), deadline)
+
+
+def _add(connection: Connection, rows: _Rows) -> None:
     if rows:
         added = connection.scalars(_insert_entries(connection.dialect.name), rows)
         _count(connection, Counter(symbol.lower() for symbol in added))
