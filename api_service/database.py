@@ -1,23 +1,23 @@
-"""The way to the database: engine options, SQLite's transactions, and one read and one write context for all SQL.
+"""The way to the database: engine options, and one read and one write context for all SQL.
 
 Everything goes through `reading`, `writing` and `written`, on SQLAlchemy Core connections: an ORM session on every
 request costs about three times as much. Whatever the database does wrong leaves as `DatabaseUnavailableError`.
 """
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from api_service import sqlite_writing
 from api_service.database_troubles import FAILED, trouble_of
 from api_service.models import Base
 from api_service.transaction_deadline import bounded_by
@@ -25,11 +25,7 @@ from service_kit import time_budget
 from service_kit.deadline import Deadline
 
 _Result = TypeVar("_Result")
-_WRITE_DEADLINE: Final = "api_service_write_deadline"
 _AFTER_COMMIT: Final = "api_service_after_commit"
-_sqlite_writers: Final = threading.Lock()
-"""SQLite takes one writer at a time. Writers of this process queue here, in a lock that wakes the next one at once;
-SQLite's own busy handler sleeps and polls, which costs the slowest ones a second."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,8 +55,7 @@ def init_app(app: Flask, uri: str, pool_size: int) -> None:
     db.init_app(app)
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
-            event.listen(db.engine, "connect", _open_sqlite)
-            event.listen(db.engine, "begin", _begin_sqlite)
+            sqlite_writing.prepare(db.engine)
         else:
             from api_service import postgresql  # with SQLite its driver need not be loaded
 
@@ -116,7 +111,7 @@ def written(work: Callable[[Connection], _Result], deadline: Deadline | None = N
 
 def will_write(connection: Connection, deadline: Deadline) -> Connection:
     """On SQLite, let each transaction of `connection` begin by taking the write lock, for which it waits so long."""
-    return connection.execution_options(**{_WRITE_DEADLINE: deadline})
+    return connection.execution_options(**{sqlite_writing.WRITE_DEADLINE: deadline})
 
 
 def insert_into(table: Any, dialect: str) -> postgresql.Insert | sqlite.Insert:
@@ -133,7 +128,7 @@ def _engine_options(uri: str, pool_size: int) -> dict[str, Any]:
         "pool_timeout": time_budget.DATABASE_LOCK,
     }
     if make_url(uri).get_backend_name() == "sqlite":
-        # isolation_level None keeps the driver from opening transactions: `_begin_sqlite` does that.
+        # isolation_level None keeps the driver from opening transactions: `sqlite_writing` does that.
         return {**common, "connect_args": {"timeout": time_budget.DATABASE_LOCK, "isolation_level": None}}
     limits = {
         "lock_timeout": _ms(time_budget.DATABASE_LOCK),
@@ -153,26 +148,6 @@ def _engine_options(uri: str, pool_size: int) -> dict[str, Any]:
 
 def _ms(seconds: float) -> int:
     return int(seconds * 1000)
-
-
-def _open_sqlite(connection: Any, _record: object) -> None:
-    """Readers beside one writer (WAL); a commit is on the disk before it returns (FULL); foreign keys hold."""
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """Take the write lock first where a transaction will write.
-
-    A transaction that reads first and wants to write later fails at once when another has written in between,
-    whatever the busy timeout (https://www.sqlite.org/isolation.html).
-    """
-    deadline: Deadline | None = connection.get_execution_options().get(_WRITE_DEADLINE)
-    if deadline is None:
-        connection.exec_driver_sql("BEGIN")
-        return
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_ms(deadline.remaining())}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _limit_statements(connection: Connection, lock_patience: float, deadline: Deadline) -> None:
@@ -206,13 +181,13 @@ def _turn_to_write(engine: Engine, deadline: Deadline) -> Iterator[None]:
     if engine.dialect.name != "sqlite":
         yield
         return
-    if not _sqlite_writers.acquire(timeout=deadline.remaining()):
+    if not sqlite_writing.writers.acquire(timeout=deadline.remaining()):
         _log.error("db.write_queue_timeout")
         raise DatabaseUnavailableError
     try:
         yield
     finally:
-        _sqlite_writers.release()
+        sqlite_writing.writers.release()
 
 
 @contextmanager
