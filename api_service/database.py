@@ -5,13 +5,13 @@ request costs about three times as much. Whatever the database does wrong leaves
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, TypeVar
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Executable
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -70,6 +70,18 @@ def reading() -> Iterator[Connection]:
     """
     with _troubles_named(), db.engine.connect() as connection:
         yield connection
+
+
+def read_row(query: Executable, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    """The one row that `query` finds, if there is one.
+
+    A query by itself sees one state of the database, so it needs no transaction, which costs two statements more.
+
+    :raises DatabaseUnavailableError: as `reading` says.
+    """
+    with _troubles_named(), db.engine.connect() as connection, _bare(connection):
+        row = connection.execute(query, values).one_or_none()
+    return None if row is None else tuple(row)
 
 
 @contextmanager
@@ -155,6 +167,15 @@ def _limit_statements(connection: Connection, lock_patience: float, deadline: De
     if connection.dialect.name == "postgresql":
         lock, whole = (max(1, _ms(seconds)) for seconds in (lock_patience, deadline.remaining()))  # 0 means for ever
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {whole}")
+
+
+def _bare(connection: Connection) -> AbstractContextManager[None]:
+    if connection.dialect.name == "sqlite":
+        connection.execution_options(**{sqlite_writing.BARE: True})
+        return nullcontext()
+    from api_service.postgresql import without_transaction  # with SQLite its driver need not be loaded
+
+    return without_transaction(connection)
 
 
 @contextmanager

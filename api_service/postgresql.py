@@ -4,11 +4,12 @@ The server's own limits (`statement_timeout`) hold for each statement, not for a
 answer cannot reach us: the machine is frozen, or a firewall swallows the packets. The driver would wait for ever.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Self, TypeVar
 
 import psycopg
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 from api_service.transaction_deadline import current_deadline
 from service_kit import time_budget
@@ -63,6 +64,18 @@ def bound_connections(engine: Engine) -> None:
     event.listen(engine, "do_connect", _connect)
     event.listen(engine, "checkin", _await_ping)
     event.listen(engine, "checkout", _await_answers)
+
+
+@contextmanager
+def without_transaction(connection: Connection) -> Iterator[None]:
+    """Have the driver send what is executed in this block as it is, without a BEGIN before it."""
+    driver: Any = connection.connection.driver_connection
+    driver.autocommit = True  # SQLAlchemy's AUTOCOMMIT would also name the isolation level in every later BEGIN
+    try:
+        yield
+    finally:
+        if not driver.closed:
+            driver.autocommit = False
 
 
 def _connect(_dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]) -> BoundedConnection:

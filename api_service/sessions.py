@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, exists, select
 
 from api_service import audit
 from api_service.audit import AuditEvent
-from api_service.database import insert_into, reading, writing
+from api_service.database import insert_into, read_row, writing
 from api_service.models import RevokedToken, User
 from api_service.users import CurrentUser
 
@@ -64,8 +64,7 @@ def load_current_user(token: SessionToken, *, whatever_its_id: bool = False) -> 
         "token_id": token.family if whatever_its_id else token.id,
         "family": token.family,
     }
-    with reading() as connection:
-        row = connection.execute(_CURRENT, values).one_or_none()
+    row = read_row(_CURRENT, values)
     return CurrentUser(*row) if row else None
 
 

@@ -13,6 +13,8 @@ from service_kit.deadline import Deadline
 
 WRITE_DEADLINE: Final = "api_service_write_deadline"
 """Execution option: the transaction will write, and waits until then for the lock. See `database.will_write`."""
+BARE: Final = "api_service_bare"
+"""Execution option: a query by itself, which needs no transaction."""
 
 writers: Final = threading.Lock()
 """SQLite takes one writer at a time. Writers of this process queue here, in a lock that wakes the next one at once;
@@ -44,7 +46,10 @@ def _begin(connection: Connection) -> None:
     A transaction that reads first and wants to write later fails at once when another has written in between,
     whatever the busy timeout (https://www.sqlite.org/isolation.html).
     """
-    deadline: Deadline | None = connection.get_execution_options().get(WRITE_DEADLINE)
+    options = connection.get_execution_options()
+    if BARE in options:
+        return
+    deadline: Deadline | None = options.get(WRITE_DEADLINE)
     if deadline is None:
         connection.exec_driver_sql("BEGIN")
         return
