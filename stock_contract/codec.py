@@ -16,6 +16,7 @@ from stock_contract.messages import (
     QuoteReply,
     QuoteRequest,
 )
+from stock_contract.quick import read_quote, read_request, write_quote
 from stock_contract.schemas import (
     FailureSchema,
     ProviderStatusRequestSchema,
@@ -59,6 +60,8 @@ def decode_request(body: bytes) -> QuoteRequest | ProviderStatusRequest:
     message = _from_bytes(body)
     if message.get("ask") not in (None, _PROVIDER_STATUS_ASK):
         raise MalformedMessageError("ask: unknown")
+    if not message.get("ask") and (quick := read_request(message)):
+        return quick
     request: QuoteRequest | ProviderStatusRequest = _load(_STATUS_REQUEST if message.get("ask") else _REQUEST, message)
     return request
 
@@ -103,8 +106,7 @@ def decode_provider_status_reply(body: bytes) -> ProviderStatusReply | Failure:
 
 def dump_quote(quote: Quote) -> dict[str, Any]:
     """The quote as a JSON object, prices as exact strings."""
-    dumped: dict[str, Any] = _QUOTE.dump(quote)
-    return dumped
+    return write_quote(quote)
 
 
 def load_quote(data: object) -> Quote:
@@ -112,6 +114,8 @@ def load_quote(data: object) -> Quote:
 
     :raises MalformedMessageError: a field is missing or wrong.
     """
+    if isinstance(data, Mapping) and (quick := read_quote(data)):
+        return quick
     quote: Quote = _load(_QUOTE, data)
     return quote
 
