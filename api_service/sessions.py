@@ -4,21 +4,24 @@ All tokens of one log-in are a family. An entry of the deny-list is a token (`jt
 database, so it holds in every process and through a restart.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from flask import current_app
 from sqlalchemy import Connection, bindparam, delete, exists, select
 
 from api_service import audit
 from api_service.audit import AuditEvent
 from api_service.database import insert_into, read_row, writing
 from api_service.models import RevokedToken, User
+from api_service.shared_lookups import SharedLookups
 from api_service.users import CurrentUser
 
 REFRESH_LIFETIME: Final = timedelta(days=7)
 """Of a refresh token, from its making; no token lives longer."""
 
+_LOOKUPS: Final = "session_lookups"
 _KEPT: Final = REFRESH_LIFETIME + timedelta(hours=1)
 """So long an entry stays: every token made until now has ended by then, on clocks that differ, too."""
 
@@ -56,12 +59,21 @@ def load_current_user(token: SessionToken, *, whatever_its_id: bool = False) -> 
 
     With `whatever_its_id` only the family is looked up: `rotate` decides about the token, in its own transaction.
 
+    Requests with the same token that wait at the same time share a look-up that began after they came.
+
     :raises DatabaseUnavailableError: nobody can say.
     """
+    lookups: SharedLookups[SessionToken, CurrentUser | None] | None = current_app.extensions.get(_LOOKUPS)
+    if lookups is None:
+        lookups = current_app.extensions.setdefault(_LOOKUPS, SharedLookups(_look_up))
+    return lookups(replace(token, id=token.family) if whatever_its_id else token)
+
+
+def _look_up(token: SessionToken) -> CurrentUser | None:
     values = {
         "user_id": token.user_id,
         "token_version": token.token_version,
-        "token_id": token.family if whatever_its_id else token.id,
+        "token_id": token.id,
         "family": token.family,
     }
     row = read_row(_CURRENT, values)
