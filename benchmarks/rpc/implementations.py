@@ -49,7 +49,7 @@ IMPLEMENTATIONS: Final[Sequence[Implementation]] = (
         "FastStream `request`", "faststream", "peers", "uvloop, eight broker objects (one makes one request at a time)"
     ),
     Implementation(
-        "Celery `rpc://`", "celery", "peers", "two worker processes (threads are slower), 32 threads that call"
+        "Celery `rpc://`", "celery", "peers", "a pool of two threads (of processes it is slower), 32 threads that call"
     ),
     Implementation("nameko", "nameko", "peers", "32 workers, 32 threads that call with a proxy each, pools as large"),
     Implementation(
