@@ -2,12 +2,12 @@
 
 import enum
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Mapping
 from typing import Final
 
+from amqp_rpc.correlation_ids import CorrelationIds
 from amqp_rpc.errors import (
     BrokerUnavailableError,
     CallTimeoutError,
@@ -54,6 +54,7 @@ class RpcClient:
         self, transport: ClientTransport, *, grace: float, max_in_flight: int = DEFAULT_MAX_IN_FLIGHT
     ) -> None:
         self._transport = transport
+        self._ids = CorrelationIds()
         self._pending = PendingCalls(max_in_flight)
         self._presence = ServerPresence(grace)
         self._state = _State.CONNECTING
@@ -99,7 +100,7 @@ class RpcClient:
     def _attempt(self, body: bytes, deadline: Deadline, headers: Mapping[str, str], patience: float) -> bytes:
         self._admit(deadline.within(patience))
         now = time.monotonic()
-        call = Call(secrets.token_hex(16), body, headers, deadline, created_at=now)
+        call = Call(self._ids.new(), body, headers, deadline, created_at=now)
         waiting = PendingCall(call.correlation_id, now)
         self._pending.add(waiting)
         try:
