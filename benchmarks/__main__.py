@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import frame, store
+from benchmarks.end_to_end import part as end_to_end
 from benchmarks.rpc import part as rpc
 
-PARTS: Final[tuple[frame.Part, ...]] = (rpc,)
+PARTS: Final[tuple[frame.Part, ...]] = (rpc, end_to_end)
 
 
 def main() -> int:

@@ -46,7 +46,9 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class _Running:
+class Running:
+    """A variant that serves."""
+
     variant: Variant
     place: Place
     token: str
@@ -68,15 +70,16 @@ def measure(
     """
     outcomes = []
     with ExitStack() as ending:
-        running = [ending.enter_context(_started(variant, places)) for variant in variants]
+        running = [ending.enter_context(started(variant, places)) for variant in variants]
         for number in range(rounds):
             for one in running if number % 2 == 0 else reversed(running):
-                outcomes.append(_round(one, places, seconds, warm_up))
+                outcomes.append(load_once(one, places, seconds, warm_up))
                 tell(outcomes[-1])
     return outcomes
 
 
-def _round(one: _Running, places: Places, seconds: float, warm_up: float) -> Outcome:
+def load_once(one: Running, places: Places, seconds: float, warm_up: float) -> Outcome:
+    """:raises UntrueError: it said 200 without a row, or the other way round."""
     pids = {**one.pids, **places.shared_pids}
     before = processor_seconds(pids)
     plan = Plan(one.place.port, PATH, one.token, CONNECTIONS, seconds, warm_up)
@@ -96,7 +99,7 @@ def _round(one: _Running, places: Places, seconds: float, warm_up: float) -> Out
     return Outcome(one.variant.name, load, {name: (after[name] - before[name]) * 1000 / answered for name in pids})
 
 
-def _check_rows(one: _Running, load: Load) -> None:
+def _check_rows(one: Running, load: Load) -> None:
     rows, one.rows = one.place.database.rows() - one.rows, one.place.database.rows()
     said = load.statuses.get("200", 0)
     if not said <= rows <= said + load.lost:
@@ -104,7 +107,8 @@ def _check_rows(one: _Running, load: Load) -> None:
 
 
 @contextmanager
-def _started(variant: Variant, places: Places) -> Iterator[_Running]:
+def started(variant: Variant, places: Places) -> Iterator[Running]:
+    """On a database and a virtual host of its own; stopped with the block."""
     name = variant.name.replace("-", "_")
     directory = places.directory / name
     directory.mkdir()
@@ -132,7 +136,7 @@ def _started(variant: Variant, places: Places) -> Iterator[_Running]:
         ending.callback(child.stop, services.STOP_SECONDS)
         _wait("api", child, lambda: _answers(place.port, variant.ready_path))
         pids["api"] = child.pid
-        yield _Running(variant, place, _token(variant, place), pids)
+        yield Running(variant, place, _token(variant, place), pids)
 
 
 def _start(name: str, command: Sequence[str], environment: Mapping[str, str], variant: Variant, logs: Path) -> Child:
