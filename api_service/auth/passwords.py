@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -19,13 +20,18 @@ def argon2id() -> PasswordHasher:
     return PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
 
+@cache
+def _nobodys_hash() -> str:
+    return argon2id().hash(secrets.token_urlsafe())
+
+
 class Passwords:
     """Hashes and verifies; every verification costs one hash, also when there is nothing to compare with."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or argon2id()
         self._slots = threading.BoundedSemaphore(_HASHES_AT_ONCE)
-        self._nobodys = self._hasher.hash(secrets.token_urlsafe())
+        self._nobodys = hasher.hash(secrets.token_urlsafe()) if hasher else _nobodys_hash()
 
     def hash(self, password: str) -> str:
         with self._slots:
