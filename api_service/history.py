@@ -20,15 +20,13 @@ from service_kit import time_budget
 from service_kit.deadline import Deadline
 from stock_contract import Quote
 
-HISTORY_LIMIT: Final = 100
-"""Entries in an answer that asks for no particular number."""
-
 _GROUPED_SAVES: Final = "grouped_saves"
 _Rows: TypeAlias = list[dict[str, Any]]
 """Of one request."""
 
 _LATEST: Final = (
     select(
+        HistoryEntry.id,
         HistoryEntry.requested_at,
         HistoryEntry.name,
         HistoryEntry.symbol,
@@ -41,6 +39,7 @@ _LATEST: Final = (
     .order_by(HistoryEntry.id.desc())
     .limit(bindparam("limit"))
 )
+_LATEST_BEFORE: Final = _LATEST.where(HistoryEntry.id < bindparam("before"))
 _TIMES: Final = func.sum(StockRequestCount.times)
 _MOST_REQUESTED: Final = (
     select(StockRequestCount.symbol, _TIMES)
@@ -88,10 +87,12 @@ def save_quotes(
     return written(save)
 
 
-def history_of(user_id: int, limit: int = HISTORY_LIMIT) -> Sequence[RowMapping]:
-    """The user's latest entries, the latest first, at most `limit` of them."""
+def history_of(user_id: int, limit: int, before: int | None = None) -> Sequence[RowMapping]:
+    """The user's latest `limit` entries, the latest first: of those with an id below `before`, if it is given."""
+    values = {"user_id": user_id, "limit": limit}
+    query, values = (_LATEST, values) if before is None else (_LATEST_BEFORE, values | {"before": before})
     with reading() as connection:
-        return connection.execute(_LATEST, {"user_id": user_id, "limit": limit}).mappings().all()
+        return connection.execute(query, values).mappings().all()
 
 
 def most_requested(limit: int = 5) -> list[StockCount]:

@@ -1,4 +1,4 @@
-"""GET /api/v1/users/history: what the calling user was served, the latest first, at most the latest 100."""
+"""GET /api/v1/users/history?limit=9&before=47: what the calling user was served, the latest first."""
 
 from typing import Final
 
@@ -6,6 +6,7 @@ from flask import Blueprint, Response, jsonify
 
 from api_service import history
 from api_service.auth.helpers import current_user, login_required
+from api_service.resources import paging
 from api_service.resources.schemas import HistoryEntryBody
 
 blueprint = Blueprint("history", __name__)
@@ -15,4 +16,7 @@ _ENTRIES: Final = HistoryEntryBody(many=True)
 @blueprint.get("/users/history")
 @login_required
 def own_history() -> Response:
-    return jsonify(_ENTRIES.dump(history.history_of(current_user().id)))
+    page = paging.page_of_query()
+    found = history.history_of(current_user().id, page.one_more, page.before)
+    shown, following = paging.cut(found, page)
+    return paging.link_next(jsonify(_ENTRIES.dump(shown)), following)

@@ -1,3 +1,4 @@
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,10 +12,11 @@ from sqlalchemy import event, select
 from api_service import history, users
 from api_service.database import DatabaseUnavailableError, db, reading
 from api_service.models import HistoryEntry, StockRequestCount
-from api_service.tests.helpers import Action, Api
+from api_service.tests.helpers import Action, Api, ExpectProblem
 from stock_contract import ErrorCode, Failure, Quote
 
 HISTORY = "/api/v1/users/history"
+KEYS = ("date", "name", "symbol", "open", "high", "low", "close")
 ASKED = datetime(2021, 4, 1, 19, 20, 30, 987654, tzinfo=UTC)
 
 
@@ -69,12 +71,56 @@ def test_the_latest_hundred_are_given(api: Api, save: Action, apple: Quote) -> N
     assert symbols == [f"S{n}" for n in range(149, 49, -1)]
 
 
+def test_pages_lead_from_the_latest_entry_to_the_first(api: Api, save: Action, apple: Quote) -> None:
+    others = api.get("/api/v1/stock", by="jane", q="janes")
+    assert others.status_code == 200
+    save("first", *(replace(apple, symbol=f"S{n}") for n in range(25)))
+    seen: list[str] = []
+    sizes: list[int] = []
+    address: str | None = f"{HISTORY}?limit=10&text=a"
+    while address:
+        response = api.get(address, by="johndoe")
+        entries = response.get_json()
+        assert {tuple(entry) for entry in entries} == {KEYS}
+        seen += [entry["symbol"] for entry in entries]
+        sizes.append(len(entries))
+        save(f"meanwhile{len(sizes)}", replace(apple, symbol="NEW"))  # what comes in shifts nothing
+        link = response.headers.get("Link")
+        address = link and link.removeprefix("<").removesuffix('>; rel="next"')
+        if link:
+            assert re.fullmatch(rf'<{HISTORY}\?limit=10&text=a&before=\d+>; rel="next"', link)
+    assert sizes == [10, 10, 5]
+    assert seen == [f"S{n}" for n in range(24, -1, -1)]
+
+
+def test_a_page_that_is_just_full_is_the_last(api: Api, save: Action, apple: Quote) -> None:
+    save("three", apple, apple, apple)
+    response = api.get(HISTORY, by="johndoe", limit=3)
+    assert len(response.get_json()) == 3
+    assert "Link" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=5&limit=5", "limit"),
+        ("before=0", "before"),
+        ("before=x", "before"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused(api: Api, expect_problem: ExpectProblem, query: str, named: str) -> None:
+    body = expect_problem(api.get(f"{HISTORY}?{query}", by="johndoe"), 400, "invalid-parameter")
+    assert body["detail"].startswith(f"Give {named} at most once: ")
+
+
 def test_users_see_their_own_entries_only(api: Api) -> None:
     api.get("/api/v1/stock", by="johndoe", q="johns")
     api.get("/api/v1/stock", by="jane", q="janes")
     api.get("/api/v1/stock", by="admin", q="admins")
     for name in ("johndoe", "jane", "admin"):
-        for query in ({}, {"user_id": 1}, {"user_id": 2}, {"username": "johndoe"}):
+        for query in ({}, {"user_id": 1}, {"user_id": 2}, {"username": "johndoe"}, {"before": 10**18 - 1}):
             symbols = [entry["symbol"] for entry in api.get(HISTORY, by=name, **query).get_json()]
             assert symbols == [{"johndoe": "JOHNS", "jane": "JANES", "admin": "ADMINS"}[name]]
 

@@ -92,7 +92,8 @@ def test_the_statistics_never_read_the_history(plan_of: Action) -> None:
     assert "history" not in plan
 
 
-def test_the_latest_entries_are_found_by_the_index_without_sorting(plan_of: Action) -> None:
-    plan = plan_of(lambda: history.history_of(1))
+@pytest.mark.parametrize("before", [None, 4711])
+def test_every_page_of_the_history_is_found_by_the_index_without_sorting(plan_of: Action, before: int | None) -> None:
+    plan = plan_of(lambda: history.history_of(1, 100, before))
     assert "USING INDEX ix_history_user_id_id" in plan
     assert "TEMP B-TREE" not in plan
