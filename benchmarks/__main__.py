@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import frame, store
+from benchmarks.cost import part as cost
 from benchmarks.end_to_end import part as end_to_end
+from benchmarks.growth import part as growth
 from benchmarks.rpc import part as rpc
+from benchmarks.uncached import part as uncached
+from benchmarks.writers import part as writers
 
-PARTS: Final[tuple[frame.Part, ...]] = (rpc, end_to_end)
+PARTS: Final[tuple[frame.Part, ...]] = (rpc, end_to_end, uncached, growth, writers, cost)
 
 
 def main() -> int:

@@ -1,0 +1,1 @@
+"""Part `growth`: calls on a history of a thousand rows and of millions."""

@@ -1,0 +1,1 @@
+"""Part `uncached`: quotes that a slow provider must be asked for."""
