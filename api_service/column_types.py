@@ -1,10 +1,11 @@
-"""Column types that mean the same on SQLite and on PostgreSQL: exact decimals and moments in UTC."""
+"""Columns that mean the same on SQLite and on PostgreSQL: exact decimals, moments in UTC, numbers of digits."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Numeric, Text
+from sqlalchemy import ColumnElement, DateTime, Dialect, Numeric, Text
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
@@ -44,3 +45,23 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class DigitsOf(ColumnElement[int]):
+    """How many digits a column's whole number, not below zero, has; for a computed column."""
+
+    inherit_cache = True
+
+    def __init__(self, column: str) -> None:
+        self.column = column
+
+
+@compiles(DigitsOf)
+def _digits(element: DigitsOf, _compiler: Any, **_: Any) -> str:
+    return f"length(CAST({element.column} AS TEXT))"
+
+
+@compiles(DigitsOf, "postgresql")
+def _digits_postgresql(element: DigitsOf, _compiler: Any, **_: Any) -> str:
+    """As PostgreSQL tells it when it is asked, so that a comparison with the models finds no difference."""
+    return f"length(({element.column})::text)"

@@ -1,15 +1,14 @@
-"""What users were served: saving it, reading it back, and counting it."""
+"""What users were served: saving it with its count, and reading it back."""
 
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final, TypeAlias
 
 from flask import current_app
-from sqlalchemy import Connection, RowMapping, bindparam, func, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 from sqlalchemy.sql.dml import ReturningInsert
 
 from api_service.database import db, insert_into, reading, written
@@ -40,21 +39,6 @@ _LATEST: Final = (
     .limit(bindparam("limit"))
 )
 _LATEST_BEFORE: Final = _LATEST.where(HistoryEntry.id < bindparam("before"))
-_TIMES: Final = func.sum(StockRequestCount.times)
-_MOST_REQUESTED: Final = (
-    select(StockRequestCount.symbol, _TIMES)
-    .group_by(StockRequestCount.symbol)
-    .order_by(_TIMES.desc(), StockRequestCount.symbol)
-    .limit(bindparam("limit"))
-)
-
-
-@dataclass(frozen=True, slots=True)
-class StockCount:
-    """How often a stock (lower-case code) was served to anybody."""
-
-    stock: str
-    times_requested: int
 
 
 def save_quotes(
@@ -93,14 +77,6 @@ def history_of(user_id: int, limit: int, before: int | None = None) -> Sequence[
     query, values = (_LATEST, values) if before is None else (_LATEST_BEFORE, values | {"before": before})
     with reading() as connection:
         return connection.execute(query, values).mappings().all()
-
-
-def most_requested(limit: int = 5) -> list[StockCount]:
-    """The stocks that were served most often, most often first, equal ones by name."""
-    with reading() as connection:
-        return [
-            StockCount(symbol, int(times)) for symbol, times in connection.execute(_MOST_REQUESTED, {"limit": limit})
-        ]
 
 
 def _grouped_saves() -> GroupedSaves[_Rows]:

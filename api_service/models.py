@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 
 from sqlalchemy import (
     BigInteger,
+    Computed,
     Enum,
     ForeignKey,
     Index,
@@ -19,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from api_service.column_types import ExactDecimal, UtcDateTime
+from api_service.column_types import DigitsOf, ExactDecimal, UtcDateTime
 
 MAX_USERNAME_LENGTH: Final = 64
 MAX_IDEMPOTENCY_KEY_LENGTH: Final = 255
@@ -117,10 +118,13 @@ class StockRequestCount(Base):
     """
 
     __tablename__ = "stock_request_counts"
+    __table_args__ = (Index(None, "digits"),)
 
     symbol: Mapped[str] = mapped_column(String(20), primary_key=True)
     slot: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     times: Mapped[int] = mapped_column(BigInteger)
+    digits: Mapped[int] = mapped_column(SmallInteger, Computed(DigitsOf("times"), persisted=True))
+    """Of `times`; see `api_service.popularity`."""
 
 
 class LoginThrottle(Base):

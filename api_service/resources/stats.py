@@ -4,7 +4,7 @@ from typing import Final
 
 from flask import Blueprint, Response, jsonify
 
-from api_service import history
+from api_service import popularity
 from api_service.auth.helpers import admin_required
 from api_service.resources.schemas import StockCountBody
 
@@ -15,4 +15,4 @@ _COUNTS: Final = StockCountBody(many=True)
 @blueprint.get("/stats")
 @admin_required
 def most_requested() -> Response:
-    return jsonify(_COUNTS.dump(history.most_requested(limit=5)))
+    return jsonify(_COUNTS.dump(popularity.most_requested(limit=5)))

@@ -1,4 +1,5 @@
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -6,10 +7,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, func, select
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, event, func, insert, select
 
-from api_service import history, users
-from api_service.database import db, reading
+from api_service import history, popularity, users
+from api_service.database import db, reading, writing
 from api_service.models import COUNT_SLOTS, HistoryEntry, StockRequestCount
 from api_service.tests.helpers import Action, Api, ExpectProblem
 from stock_contract import Quote
@@ -66,8 +69,43 @@ def test_counts_equal_rows_with_writers_at_the_same_time(app: Flask, apple: Quot
                 select(func.lower(HistoryEntry.symbol), func.count()).group_by(HistoryEntry.symbol)
             ).all()
         )
-        counts = {count.stock: count.times_requested for count in history.most_requested()}
+        counts = {count.stock: count.times_requested for count in popularity.most_requested()}
     assert counts == rows == {"s0": 40, "s1": 40, "s2": 40}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    counters=st.dictionaries(
+        st.tuples(st.sampled_from("abcdefghij"), st.integers(0, COUNT_SLOTS - 1)),
+        st.one_of(st.integers(1, 40), st.integers(1, 10**12)),
+        max_size=60,
+    ),
+    limit=st.integers(1, 5),
+)
+def test_the_first_are_those_that_adding_up_everything_would_find(
+    app: Flask, counters: dict[tuple[str, int], int], limit: int
+) -> None:
+    totals = Counter[str]()
+    for (symbol, _), times in counters.items():
+        totals[symbol] += times
+    rows = [{"symbol": symbol, "slot": slot, "times": times} for (symbol, slot), times in counters.items()]
+    with app.app_context():
+        with writing() as connection:
+            connection.execute(delete(StockRequestCount))
+            if rows:
+                connection.execute(insert(StockRequestCount), rows)
+        found = [(count.stock, count.times_requested) for count in popularity.most_requested(limit)]
+    assert found == sorted(totals.items(), key=lambda item: (-item[1], item[0]))[:limit]
+
+
+def test_a_counter_knows_its_digits_as_it_grows(app: Flask, apple: Quote) -> None:
+    with app.app_context():
+        for n in range(11 * COUNT_SLOTS):
+            history.save_quotes(1, str(n), datetime.now(UTC), [apple])
+        with reading() as connection:
+            rows = connection.execute(select(StockRequestCount.times, StockRequestCount.digits)).all()
+    assert {len(str(times)) for times, _ in rows} == {1, 2}
+    assert all(digits == len(str(times)) for times, digits in rows)
 
 
 @pytest.fixture
@@ -87,7 +125,7 @@ def plan_of(app: Flask) -> Iterator[Action]:
 
 
 def test_the_statistics_never_read_the_history(plan_of: Action) -> None:
-    plan = plan_of(history.most_requested)
+    plan = plan_of(popularity.most_requested)
     assert "stock_request_counts" in plan
     assert "history" not in plan
 

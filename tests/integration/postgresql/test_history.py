@@ -7,7 +7,7 @@ from decimal import Decimal
 from flask import Flask
 from sqlalchemy import func, select
 
-from api_service import history
+from api_service import history, popularity
 from api_service.database import reading
 from api_service.models import HistoryEntry, StockRequestCount
 from api_service.tests.helpers import Api
@@ -30,7 +30,7 @@ def test_saving_a_request_again_changes_nothing(app: Flask, api: Api, apple: Quo
     with app.app_context():
         for _ in range(2):
             history.save_quotes(1, "same", datetime.now(UTC), [apple, apple])
-        assert history.most_requested() == [history.StockCount("aapl.us", 2)]
+        assert popularity.most_requested() == [popularity.StockCount("aapl.us", 2)]
     assert api.rows(HistoryEntry) == 2
 
 
