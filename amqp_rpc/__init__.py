@@ -3,7 +3,7 @@
 A process that asks makes one client, `client = connect_client(url, "queue", exchange="exchange", grace=3.0)`, and
 shares it among its threads: `client.call(b"...", deadline=Deadline.after(6.0))`. A process that answers calls
 `serve(url, "queue", handler, exchange="exchange", ...)` on its main thread. docs/adr/0002 and 0003 say why replies and
-acknowledgements go the way they do, 0009 who declares what.
+acknowledgements go the way they do, 0009 who declares what, 0012 what calls share that are made at the same time.
 """
 
 from amqp_rpc.amqp_client import AmqpClientTransport, ReplyPath

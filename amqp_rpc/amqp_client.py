@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -13,12 +13,13 @@ from pika.spec import Basic
 from amqp_rpc.amqp_connection import AmqpConnection
 from amqp_rpc.confirms import Unconfirmed
 from amqp_rpc.corked_connection import CorkedConnection
-from amqp_rpc.messages import BUDGET_HEADER, FAILED_HEADER, Call, QueueState, Reply
+from amqp_rpc.messages import FAILED_HEADER, Call, QueueState, Reply
+from amqp_rpc.outgoing_calls import OutgoingCalls
+from amqp_rpc.packs import MalformedPackError, Part, parts_in
 from amqp_rpc.queue_watcher import QueueWatcher
 from amqp_rpc.topology import CLIENT_PARTS, Topology
 from amqp_rpc.transport import ClientListener
-from amqp_rpc.wire import ChannelWriter
-from amqp_rpc.wire_reader import ChannelReader
+from amqp_rpc.wire_reader import ChannelReader, Message
 
 _log = logging.getLogger(__name__)
 
@@ -49,9 +50,8 @@ class AmqpClientTransport:
         self._listener: ClientListener
         self._connection: CorkedConnection | None = None
         self._channel: Channel | None = None
-        self._writer = ChannelWriter(channel=0, largest=1)  # until there is a channel
-        self._publish = b""
-        self._reply_to = _DIRECT_REPLY_TO
+        self._outgoing: OutgoingCalls | None = None
+        self._consumers = 0
         self._unconfirmed = Unconfirmed()
         self._ready = False
         self._blocked = False
@@ -78,33 +78,31 @@ class AmqpClientTransport:
 
     def lost(self) -> None:
         self._ready = self._blocked = False
-        self._connection = self._channel = None
+        self._connection = self._channel = self._outgoing = None
+        self._consumers = 0
         self._watcher.forget()
         self._listener.on_disconnected()
 
     def send(self, call: Call) -> None:
-        connection, channel = self._connection, self._channel
-        if not self._ready or connection is None or channel is None or not channel.is_open:
+        channel, outgoing = self._channel, self._outgoing
+        if not self._ready or channel is None or outgoing is None or not channel.is_open:
             self.drop(call)
             return
         budget_ms = int(call.deadline.remaining() * 1000)
         if budget_ms <= 0:
             return  # its caller is gone already
         self._look_before(call)
-        connection.send(self._publish + self._request(call, budget_ms))
-        self._unconfirmed.published(call.correlation_id)
+        outgoing.add(call, budget_ms)
+
+    def flush(self) -> None:
+        if self._connection is None or self._outgoing is None:
+            return
+        for message, correlation_ids in self._outgoing.messages(self._consumers):
+            self._connection.send(message)
+            self._unconfirmed.published(correlation_ids)
 
     def drop(self, call: Call) -> None:
         self._listener.on_dropped(call.correlation_id)
-
-    def _request(self, call: Call, budget_ms: int) -> bytes:
-        return self._writer.request(
-            call.body,
-            {**call.headers, BUDGET_HEADER: budget_ms},
-            correlation_id=call.correlation_id,
-            reply_to=self._reply_to,
-            expiration=budget_ms,
-        )
 
     def _open_channel(self, connection: CorkedConnection) -> None:
         self._watcher.prepare(connection)
@@ -112,8 +110,6 @@ class AmqpClientTransport:
 
     def _on_channel_open(self, connection: CorkedConnection, channel: Channel) -> None:
         self._channel = channel
-        self._writer = connection.writer(channel)
-        self._publish = self._writer.publish(self._exchange, self._queue, mandatory=True)
         self._unconfirmed = Unconfirmed()
         channel.add_on_close_callback(lambda _, reason: self._on_channel_failed(reason))
         channel.add_on_return_callback(self._on_return)
@@ -129,40 +125,36 @@ class AmqpClientTransport:
             )
 
     def _consume_replies(self, channel: Channel, queue: str) -> None:
-        self._reply_to = queue
         # Direct reply-to demands consuming first and publishing after, on the same channel, without acknowledgements.
         channel.basic_consume(
-            queue, self._on_assembled_reply, auto_ack=True, callback=lambda _: self._on_consuming(channel)
+            queue, self._on_assembled_reply, auto_ack=True, callback=lambda _: self._on_consuming(channel, queue)
         )
 
-    def _on_consuming(self, channel: Channel) -> None:
+    def _on_consuming(self, channel: Channel, reply_to: str) -> None:
         if self._connection is not None:
-            self._connection.read_with(ChannelReader(channel.channel_number, self._on_reply, self._on_ack))
+            self._connection.read_with(ChannelReader(channel.channel_number, self._on_message, self._on_ack))
+            self._outgoing = OutgoingCalls(self._connection.writer(channel), self._exchange, self._queue, reply_to)
         self._ready = True
         self._listener.on_connected()
 
     def _on_assembled_reply(
         self, _channel: Channel, _method: object, properties: pika.BasicProperties, body: bytes
     ) -> None:
-        self._on_reply(0, False, properties.correlation_id, properties.reply_to, properties.headers, body)
+        self._on_replies(_parts(properties, body))
 
-    def _on_reply(
-        self,
-        _tag: int,
-        _redelivered: bool,  # noqa: FBT001  what a reader tells
-        correlation_id: str | None,
-        _reply_to: str | None,
-        headers: Mapping[Any, Any] | None,
-        body: bytes,
-    ) -> None:
-        failed = headers is not None and bool(headers.get(FAILED_HEADER))
-        self._listener.on_reply(Reply(correlation_id or "", body, failed))
+    def _on_message(self, message: Message) -> None:
+        self._on_replies(_parts(message, message.body))
+
+    def _on_replies(self, replies: Sequence[Part]) -> None:
+        for correlation_id, headers, body in replies:
+            self._listener.on_reply(Reply(correlation_id, body, bool(headers.get(FAILED_HEADER))))
 
     def _on_ack(self, tag: int, multiple: bool) -> None:  # noqa: FBT001  what a reader tells
         self._unconfirmed.settle(tag, multiple=multiple)
 
-    def _on_return(self, _channel: Channel, _method: object, properties: pika.BasicProperties, _body: bytes) -> None:
-        self._listener.on_returned(properties.correlation_id or "")
+    def _on_return(self, _channel: Channel, _method: object, properties: pika.BasicProperties, body: bytes) -> None:
+        for returned in _parts(properties, body):
+            self._listener.on_returned(returned.correlation_id)
 
     def _on_confirm(self, frame: Any) -> None:
         confirm = frame.method
@@ -218,4 +210,13 @@ class AmqpClientTransport:
             self._link.abort("rpc.broker_silent")
 
     def _on_queue_seen(self, queue: QueueState) -> None:
+        self._consumers = queue.consumers
         self._listener.on_queue_seen(queue)
+
+
+def _parts(properties: Message | pika.BasicProperties, body: bytes) -> Sequence[Part]:
+    try:
+        return parts_in(properties.type, properties.correlation_id, properties.headers, body)
+    except MalformedPackError:
+        _log.warning("rpc.bad_pack")
+        return ()

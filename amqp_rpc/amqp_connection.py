@@ -36,7 +36,10 @@ class Session(Protocol[Item_contra]):
         """The connection was lost, or an attempt failed."""
 
     def send(self, item: Item_contra) -> None:
-        """Send one submitted item on the open connection."""
+        """Take one submitted item to be sent on the open connection, at the latest with the next `flush`."""
+
+    def flush(self) -> None:
+        """No more items are ready: send those that were held back."""
 
     def drop(self, item: Item_contra) -> None:
         """A submitted item cannot be sent: there is no connection."""
@@ -166,6 +169,8 @@ class AmqpConnection(Generic[Item]):
         with connection.corked():
             while self._outbox and connection.is_open:
                 self._send(self._outbox.popleft())
+            if connection.is_open:
+                self._session.flush()
 
     def _send(self, item: Item) -> None:
         try:

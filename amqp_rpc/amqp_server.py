@@ -2,10 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import pika
 from pika.channel import Channel
@@ -14,23 +14,28 @@ from pika.spec import Basic
 from amqp_rpc.amqp_connection import AmqpConnection
 from amqp_rpc.corked_connection import CorkedConnection
 from amqp_rpc.messages import FAILED_HEADER, Delivery, Reply
+from amqp_rpc.packs import MESSAGE_TYPE, MalformedPackError, Part, part, parts_in
 from amqp_rpc.topology import SERVER_PARTS, Topology
 from amqp_rpc.transport import ServerListener
-from amqp_rpc.wire import ChannelWriter
-from amqp_rpc.wire_reader import ChannelReader
+from amqp_rpc.wire import ChannelWriter, table
+from amqp_rpc.wire_reader import ChannelReader, Message
 
 _log = logging.getLogger(__name__)
 
 _TICK: Final = 2.0
 _TICKS_TO_DECLARE_AGAIN: Final = 2
+_NO_HEADERS: Final = table({})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Token:
-    """A delivery tag is valid on the channel that brought it, and on no other."""
+    """One message. Its delivery tag is valid on the channel that brought it, and on no other."""
 
     channel: Channel
     tag: int
+    packed: bool
+    unfinished: int
+    """How many of its requests; it is acknowledged with the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class AmqpServerTransport:
         self._writer = ChannelWriter(channel=0, largest=1)  # until there is a channel
         self._reply_to = ""
         self._reply_method = b""
+        self._packed_replies: dict[str, list[bytes]] = {}
+        self._acks: list[bytes] = []
         self._consumer_tag: str | None = None
         self._stopping = False
         self._stopped = threading.Event()
@@ -96,6 +103,8 @@ class AmqpServerTransport:
 
     def lost(self) -> None:
         self._connection = self._channel = self._consumer_tag = None
+        self._packed_replies.clear()
+        self._acks.clear()
         if self._stopping:
             self._stopped.set()
 
@@ -110,11 +119,21 @@ class AmqpServerTransport:
             self.drop(finished)
             return
         reply, reply_to = finished.reply, finished.delivery.reply_to
-        ack = self._writer.ack(token.tag)
         if reply is not None and isinstance(reply_to, str):
-            connection.send(self._publish(reply_to) + self._reply(reply) + ack)
-        else:
-            connection.send(ack)
+            self._answer(connection, token, reply_to, reply)
+        token.unfinished -= 1
+        if token.unfinished == 0:
+            self._acks.append(self._writer.ack(token.tag))
+
+    def flush(self) -> None:
+        if self._connection is None:
+            return
+        for reply_to, parts in self._packed_replies.items():
+            self._connection.send(self._publish(reply_to) + self._writer.pack_of_replies(parts))
+        if self._acks:  # after the replies
+            self._connection.send(b"".join(self._acks))
+        self._packed_replies.clear()
+        self._acks.clear()
 
     def drop(self, finished: _Finished) -> None:
         _log.info("rpc.reply_dropped", extra={"reason": "the connection that brought the request is gone"})
@@ -152,23 +171,27 @@ class AmqpServerTransport:
             self._on_alive()
 
     def _on_assembled_message(
-        self, _channel: Channel, method: Basic.Deliver, properties: pika.BasicProperties, body: bytes
+        self, _channel: Channel, method: Basic.Deliver, of: pika.BasicProperties, body: bytes
     ) -> None:
         tag, redelivered = method.delivery_tag or 0, bool(method.redelivered)
-        self._on_message(tag, redelivered, properties.correlation_id, properties.reply_to, properties.headers, body)
+        self._on_message(Message(tag, redelivered, of.correlation_id, of.reply_to, of.headers, of.type, body))
 
-    def _on_message(
-        self,
-        tag: int,
-        redelivered: bool,  # noqa: FBT001  what a reader tells
-        correlation_id: str | None,
-        reply_to: str | None,
-        headers: Mapping[Any, Any] | None,
-        body: bytes,
-    ) -> None:
+    def _on_message(self, message: Message) -> None:
         assert self._channel
-        token = _Token(self._channel, tag)
-        self._listener.on_delivery(Delivery(token, correlation_id, reply_to, body, headers or {}, redelivered))
+        parts = _parts(message)
+        token = _Token(self._channel, message.tag, message.type == MESSAGE_TYPE, len(parts))
+        for correlation_id, headers, body in parts:
+            delivery = Delivery(token, correlation_id, message.reply_to, body, headers, message.redelivered)
+            self._listener.on_delivery(delivery)
+
+    def _answer(self, connection: CorkedConnection, token: _Token, reply_to: str, reply: Reply) -> None:
+        headers = table({FAILED_HEADER: True}) if reply.failed else b""
+        if token.packed:
+            answer = part(reply.correlation_id, headers or _NO_HEADERS, reply.body)
+            self._packed_replies.setdefault(reply_to, []).append(answer)
+        else:
+            answer = self._writer.reply(reply.body, headers, correlation_id=reply.correlation_id)
+            connection.send(self._publish(reply_to) + answer)
 
     def _publish(self, reply_to: str) -> bytes:
         """As a rule it is the same caller's process as the last time."""
@@ -176,10 +199,6 @@ class AmqpServerTransport:
             # Never mandatory: for direct reply-to brokers up to 4.1 return every such reply, later ones none.
             self._reply_to, self._reply_method = reply_to, self._writer.publish("", reply_to, mandatory=False)
         return self._reply_method
-
-    def _reply(self, reply: Reply) -> bytes:
-        headers = {FAILED_HEADER: True} if reply.failed else {}
-        return self._writer.reply(reply.body, headers, correlation_id=reply.correlation_id)
 
     def _begin_stop(self) -> None:
         self._stopping = True
@@ -200,3 +219,11 @@ class AmqpServerTransport:
         if self._connection is not None and self._connection.is_open:
             _log.error("rpc.channel_closed", extra={"reason": str(reason)[:300]})
             self._link.abort("rpc.channel_closed")
+
+
+def _parts(message: Message) -> Sequence[Part]:
+    """Of a message that is no pack, though it says so, one part that cannot be answered."""
+    try:
+        return parts_in(message.type, message.correlation_id, message.headers, message.body)
+    except MalformedPackError:
+        return (Part("", {}, b""),)

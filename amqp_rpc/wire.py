@@ -6,13 +6,15 @@ https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf, sections 4.2.3 to 4.2.6.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from pika import spec
 from pika.data import encode_table
 from pika.frame import Method
 from pika.spec import BasicProperties
+
+from amqp_rpc.packs import MESSAGE_TYPE
 
 _FRAME: Final = struct.Struct(">BHI")  # type, channel, size
 _CONTENT: Final = struct.Struct(">HHQH")  # class, weight, size of the body, flags
@@ -21,7 +23,10 @@ _ACK_SIZE: Final = 13
 _END: Final = bytes([spec.FRAME_END])
 _TRANSIENT: Final = b"\x01"
 _REPLY: Final = BasicProperties.FLAG_DELIVERY_MODE | BasicProperties.FLAG_CORRELATION_ID
-_CALL: Final = _REPLY | BasicProperties.FLAG_HEADERS | BasicProperties.FLAG_REPLY_TO | BasicProperties.FLAG_EXPIRATION
+_EXPIRING: Final = BasicProperties.FLAG_REPLY_TO | BasicProperties.FLAG_EXPIRATION
+_REQUEST: Final = _REPLY | BasicProperties.FLAG_HEADERS | _EXPIRING
+_PACK_OF_REPLIES: Final = BasicProperties.FLAG_DELIVERY_MODE | BasicProperties.FLAG_TYPE
+_PACK_OF_REQUESTS: Final = _PACK_OF_REPLIES | _EXPIRING
 
 
 class ChannelWriter:
@@ -39,24 +44,30 @@ class ChannelWriter:
         method = spec.Basic.Publish(exchange=exchange, routing_key=routing_key, mandatory=mandatory)
         return bytes(Method(self._channel, method).marshal())
 
-    def request(
-        self, body: bytes, headers: Mapping[str, Any], *, correlation_id: str, reply_to: str, expiration: int
-    ) -> bytes:
-        """The content of a request; `expiration` in milliseconds.
+    def request(self, body: bytes, headers: bytes, *, correlation_id: str, reply_to: str, expiration: int) -> bytes:
+        """The content of a request; `headers` as from `table`, `expiration` in milliseconds.
 
         :raises ValueError: a text has more than 255 bytes.
         """
         strings = _short(correlation_id) + _short(reply_to) + _short(str(expiration))
-        return self._content(_CALL, _table(headers) + _TRANSIENT + strings, body)
+        return self._content(_REQUEST, headers + _TRANSIENT + strings, body)
 
-    def reply(self, body: bytes, headers: Mapping[str, Any], *, correlation_id: str) -> bytes:
-        """The content of a reply.
+    def pack_of_requests(self, parts: Iterable[bytes], *, reply_to: str, expiration: int) -> bytes:
+        """The content of a message with several requests; see `amqp_rpc.packs`."""
+        properties = _TRANSIENT + _short(reply_to) + _short(str(expiration)) + _PACK
+        return self._content(_PACK_OF_REQUESTS, properties, b"".join(parts))
+
+    def reply(self, body: bytes, headers: bytes, *, correlation_id: str) -> bytes:
+        """The content of a reply; `headers` as from `table`, or nothing.
 
         :raises ValueError: the correlation id has more than 255 bytes.
         """
         flags = _REPLY | BasicProperties.FLAG_HEADERS if headers else _REPLY
-        table = _table(headers) if headers else b""
-        return self._content(flags, table + _TRANSIENT + _short(correlation_id), body)
+        return self._content(flags, headers + _TRANSIENT + _short(correlation_id), body)
+
+    def pack_of_replies(self, parts: Iterable[bytes]) -> bytes:
+        """The content of a message with several replies."""
+        return self._content(_PACK_OF_REPLIES, _TRANSIENT + _PACK, b"".join(parts))
 
     def ack(self, tag: int) -> bytes:
         """The acknowledgement of one delivery."""
@@ -71,7 +82,8 @@ class ChannelWriter:
         return b"".join(frames)
 
 
-def _table(headers: Mapping[str, Any]) -> bytes:
+def table(headers: Mapping[str, Any]) -> bytes:
+    """Headers as they stand in a message."""
     pieces: list[bytes] = []
     encode_table(pieces, dict(headers))
     return b"".join(pieces)
@@ -80,3 +92,6 @@ def _table(headers: Mapping[str, Any]) -> bytes:
 def _short(text: str) -> bytes:
     encoded = text.encode()
     return bytes((len(encoded),)) + encoded  # ValueError beyond 255
+
+
+_PACK: Final = _short(MESSAGE_TYPE)

@@ -8,7 +8,7 @@ https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf, sections 4.2.3 to 4.2.6.
 
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pika import spec
 from pika.data import decode_table
@@ -27,10 +27,23 @@ _HANDLED: Final = (
     | BasicProperties.FLAG_CORRELATION_ID
     | BasicProperties.FLAG_REPLY_TO
     | BasicProperties.FLAG_EXPIRATION
+    | BasicProperties.FLAG_TYPE
 )
 
-OnMessage = Callable[[int, bool, str | None, str | None, Mapping[Any, Any] | None, bytes], None]
-"""Delivery tag, redelivered, correlation id, reply-to, headers, body."""
+
+class Message(NamedTuple):
+    """A delivery with its content. pika gives bytes where a text is no UTF-8."""
+
+    tag: int
+    redelivered: bool
+    correlation_id: str | None
+    reply_to: str | None
+    headers: Mapping[Any, Any] | None
+    type: str | None
+    body: bytes
+
+
+OnMessage = Callable[[Message], None]
 OnConfirm = Callable[[int, bool], None]
 """Delivery tag, and whether it stands for all before it too."""
 
@@ -81,7 +94,7 @@ class ChannelReader:
         after_consumer_tag = begin + _METHOD.size + 1 + buffer[begin + _METHOD.size]
         tag, redelivered = _DELIVERY.unpack_from(buffer, after_consumer_tag)
         body = buffer[header_end + _BEFORE_PAYLOAD : body_end - 1] if body_size else b""
-        self._on_message(tag, bool(redelivered & 1), *properties, body)
+        self._on_message(Message(tag, bool(redelivered & 1), *properties, body))
         return body_end
 
     def _end_of_body(self, buffer: bytes, begin: int, body_size: int) -> int | None:
@@ -95,9 +108,11 @@ class ChannelReader:
         return end if _BODY.unpack_from(buffer, begin) == expected else None
 
 
-def _properties(buffer: bytes, at: int, flags: int) -> tuple[str | None, str | None, Mapping[Any, Any] | None]:
-    """Correlation id, reply-to and headers; the rest is of no use to us."""
-    headers = correlation_id = reply_to = None
+def _properties(
+    buffer: bytes, at: int, flags: int
+) -> tuple[str | None, str | None, Mapping[Any, Any] | None, str | None]:
+    """Correlation id, reply-to, headers and type; the rest is of no use to us."""
+    headers = correlation_id = reply_to = kind = None
     if flags & BasicProperties.FLAG_HEADERS:
         headers, at = decode_table(buffer, at)
     if flags & BasicProperties.FLAG_DELIVERY_MODE:
@@ -106,7 +121,11 @@ def _properties(buffer: bytes, at: int, flags: int) -> tuple[str | None, str | N
         correlation_id, at = _short(buffer, at)
     if flags & BasicProperties.FLAG_REPLY_TO:
         reply_to, at = _short(buffer, at)
-    return correlation_id, reply_to, headers
+    if flags & BasicProperties.FLAG_TYPE:
+        if flags & BasicProperties.FLAG_EXPIRATION:
+            at += 1 + buffer[at]
+        kind, at = _short(buffer, at)
+    return correlation_id, reply_to, headers, kind
 
 
 def _short(buffer: bytes, at: int) -> tuple[str, int]:

@@ -98,8 +98,9 @@ class System:
             self._stock.stop(services.STOP_SECONDS)
 
     def restart_stock(self) -> None:
-        """A stock service without a memory."""
-        self.stop_stock()
+        """A stock service without a memory. Killed, because connections that the API keeps alive hold a stop up."""
+        if self._stock:
+            self._stock.kill()
         self.start_stock()
 
     def start_api(self) -> Child:

@@ -97,7 +97,8 @@ def test_what_the_socket_does_not_take_follows_in_order(
     peer.setblocking(False)
     received = b""
     while not received.endswith(b"the end"):
-        loop.poll()
+        if connection._plain.get_write_buffer_size():  # otherwise a turn of the loop would wait for something to do
+            loop.poll()
         with suppress(BlockingIOError):
             received += peer.recv(1 << 20)
     assert received[8:] == large + b"the end"

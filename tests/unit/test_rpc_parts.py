@@ -90,22 +90,22 @@ class TestPendingCalls:
 
 
 class TestUnconfirmed:
-    def published(self, *correlation_ids: str) -> Unconfirmed:
+    def published(self, *messages: list[str]) -> Unconfirmed:
         unconfirmed = Unconfirmed()
-        for correlation_id in correlation_ids:
-            unconfirmed.published(correlation_id)
+        for correlation_ids in messages:
+            unconfirmed.published(correlation_ids)
         return unconfirmed
 
-    def test_a_tag_stands_for_one_call_and_is_spoken_of_once(self) -> None:
-        unconfirmed = self.published("a", "b", "c")
-        assert unconfirmed.settle(2, multiple=False) == ["b"]
-        assert unconfirmed.settle(2, multiple=False) == []
+    def test_a_tag_stands_for_the_calls_of_one_message_and_is_spoken_of_once(self) -> None:
+        unconfirmed = self.published(["a"], ["b", "bb"], ["c"])
+        assert unconfirmed.settle(2, multiple=False) == ["b", "bb"]
+        assert not unconfirmed.settle(2, multiple=False)
         assert len(unconfirmed) == 2
 
     def test_a_multiple_confirm_speaks_of_all_that_are_left_up_to_its_tag(self) -> None:
-        unconfirmed = self.published("a", "b", "c", "d")
+        unconfirmed = self.published(["a", "aa"], ["b"], ["c"], ["d"])
         unconfirmed.settle(2, multiple=False)
-        assert unconfirmed.settle(3, multiple=True) == ["a", "c"]
+        assert unconfirmed.settle(3, multiple=True) == ["a", "aa", "c"]
         assert unconfirmed.settle(4, multiple=False) == ["d"]
         assert len(unconfirmed) == 0
 

@@ -24,6 +24,7 @@ PROPERTIES = st.builds(
     correlation_id=st.none() | TEXTS | st.binary(max_size=5),
     reply_to=st.none() | TEXTS,
     expiration=st.none() | TEXTS,
+    type=st.none() | TEXTS,
     app_id=st.none() | TEXTS,
 )
 Heard = list[tuple[Any, ...]]
@@ -93,7 +94,7 @@ class Connection(CorkedConnection):
 
     def _note_content(self, parts: list[Any]) -> None:
         method, properties, body = parts[0].method, parts[1].properties, b"".join(part.fragment for part in parts[2:])
-        kept = (properties.correlation_id, properties.reply_to, properties.headers, body)
+        kept = (properties.correlation_id, properties.reply_to, properties.headers, properties.type, body)
         if isinstance(method, spec.Basic.Deliver):
             kept = (method.delivery_tag, method.redelivered, *kept)
         self._heard.append((method.NAME, parts[0].channel_number, *kept))
@@ -107,7 +108,7 @@ def read(stream: bytes, cuts: list[int], *, by_hand: bool) -> tuple[Heard, int, 
         connection.read_with(
             ChannelReader(
                 CHANNEL,
-                lambda *delivery: heard.append((spec.Basic.Deliver.NAME, CHANNEL, *delivery)),
+                lambda delivery: heard.append((spec.Basic.Deliver.NAME, CHANNEL, *delivery)),
                 lambda *confirm: heard.append(("ack", CHANNEL, *confirm)),
             )
         )
@@ -137,8 +138,15 @@ def test_the_usual_is_not_left_to_pika() -> None:
             BasicProperties(delivery_mode=1, correlation_id="c"),
             [],
         )
+        + content(
+            CHANNEL,
+            spec.Basic.Deliver("ctag", 3, False, "exchange", "key"),
+            BasicProperties(delivery_mode=1, reply_to="r", expiration="6000", type="pack"),
+            [b"{}"],
+        )
     )
     heard, _, for_pika = read(stream, [], by_hand=True)
-    assert heard[0] == ("Basic.Deliver", CHANNEL, 1, False, "c", "r", {"x-budget-ms": 6000}, b"{}")
-    assert [each[0] for each in heard] == ["Basic.Deliver", "ack", "Basic.Deliver"]
+    assert heard[0] == ("Basic.Deliver", CHANNEL, 1, False, "c", "r", {"x-budget-ms": 6000}, None, b"{}")
+    assert [each[0] for each in heard] == ["Basic.Deliver", "ack", "Basic.Deliver", "Basic.Deliver"]
+    assert heard[3] == ("Basic.Deliver", CHANNEL, 3, False, None, "r", None, "pack", b"{}")
     assert for_pika == 0

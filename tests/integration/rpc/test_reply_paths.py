@@ -30,6 +30,6 @@ def test_a_reply_queue_that_is_deleted_is_made_anew(broker: Broker, queue_name: 
     client = harness.client()
     assert call(client) == b"ping"
     transport: Any = client._transport
-    broker.ctl("delete_queue", transport._reply_to)
+    broker.ctl("delete_queue", transport._outgoing._reply_to)
     eventually(lambda: served(client), within=10.0)
     harness.close()
