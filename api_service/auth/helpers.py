@@ -3,17 +3,16 @@
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
-from typing import Literal, ParamSpec, TypeVar, cast
+from typing import Literal, ParamSpec, TypeVar
 
 from flask import request
-from flask_jwt_extended import get_current_user
 
 from api_service import audit, rate_limits
 from api_service.audit import AuditEvent
 from api_service.auth import tokens
+from api_service.auth.tokens import current_user
 from api_service.database import writing
 from api_service.models import Role
-from api_service.users import CurrentUser
 from service_kit.problems import Problem
 
 P = ParamSpec("P")
@@ -73,8 +72,3 @@ def _identify(kind: Literal["access", "refresh"]) -> None:
 def _call() -> str:
     """By its rule, not its path: what stands in its place is the caller's text."""
     return f"{request.method} {request.url_rule}"
-
-
-def current_user() -> CurrentUser:
-    """The user of this request, as the database has them; only inside a guarded call."""
-    return cast("CurrentUser", get_current_user())

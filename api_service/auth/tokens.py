@@ -9,13 +9,14 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
-from flask import Flask, Response
-from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, get_jwt, verify_jwt_in_request
+from flask import Flask, Response, current_app, g, request
+from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, verify_jwt_in_request
 from jwt import ImmatureSignatureError, InvalidTokenError
 
 from api_service import sessions
+from api_service.auth.verified_tokens import VerifiedTokens
 from api_service.sessions import REFRESH_LIFETIME, SessionToken
 from api_service.users import CurrentUser
 from service_kit.problems import Problem
@@ -35,6 +36,7 @@ _LEEWAY: Final = timedelta(seconds=10)
 _MAX_INTEGER: Final = 2**31 - 1
 """The largest that the database's columns for user id and token version take."""
 
+_VERIFIED: Final = "verified_tokens"
 _INVALID: Final = "token-invalid"
 _LOG_IN_AGAIN: Final = "The token is not valid, or its session has ended. Log in again."
 
@@ -67,6 +69,7 @@ def init_app(app: Flask, secret_key: str) -> None:
         JWT_ENCODE_AUDIENCE=_NAME,
         JWT_DECODE_AUDIENCE=_NAME,
     )
+    app.extensions[_VERIFIED] = VerifiedTokens()
     manager = JWTManager(app)
     _register_refusals(manager)
     app.register_error_handler(ImmatureSignatureError, _refuse_immature)
@@ -88,17 +91,42 @@ def issue(user_id: int, token_version: int, family: str | None = None) -> TokenP
 
 def require(kind: Literal["access", "refresh"]) -> None:
     """Let the request through if it carries a token of that kind which counts; else answer 401."""
-    verify_jwt_in_request(refresh=kind == "refresh")
+    token = _verified(kind)
+    user = sessions.load_current_user(token, whatever_its_id=kind == "refresh")
+    if user is None:
+        raise session_ended()
+    g.session_token, g.current_user = token, user
 
 
 def presented() -> SessionToken:
     """The token of this request; only after `require`."""
-    return _session_token(get_jwt())
+    return cast("SessionToken", g.session_token)
+
+
+def current_user() -> CurrentUser:
+    """Whose token it is, as the database has them; only after `require`."""
+    return cast("CurrentUser", g.current_user)
 
 
 def session_ended() -> Problem:
     """The 401 for a token that counted when the request came in, and then no longer."""
     return _refusal(_INVALID, _LOG_IN_AGAIN)
+
+
+def _verified(kind: Literal["access", "refresh"]) -> SessionToken:
+    known: VerifiedTokens = current_app.extensions[_VERIFIED]
+    header = request.headers.get("Authorization", "")
+    if kind == "access" and (token := known.get(header)):
+        return token
+    verified = verify_jwt_in_request(refresh=kind == "refresh")
+    assert verified  # it is not optional
+    _, claims = verified
+    token = SessionToken(
+        id=claims["jti"], family=claims["fam"], user_id=int(claims["sub"]), token_version=claims["tv"]
+    )
+    if kind == "access":
+        known.add(header, token, int(claims["exp"]))  # a number, also where it came as a text
+    return token
 
 
 def _register_refusals(manager: JWTManager) -> None:
@@ -119,7 +147,6 @@ def _register_refusals(manager: JWTManager) -> None:
     manager.needs_fresh_token_loader(answer_invalid)
     manager.revoked_token_loader(answer_invalid)
     manager.token_verification_failed_loader(answer_invalid)
-    manager.user_lookup_error_loader(answer_invalid)
 
 
 def _refuse_immature(_: ImmatureSignatureError) -> Response:
@@ -142,7 +169,6 @@ def _register_checks(manager: JWTManager, secret_key: str) -> None:
 
     manager.decode_key_loader(key_of)
     manager.token_verification_loader(_is_complete)
-    manager.user_lookup_loader(_load_user)
 
 
 def _is_complete(_header: dict[str, Any], claims: dict[str, Any]) -> bool:
@@ -163,11 +189,3 @@ def _is_user_id(subject: str) -> bool:
         and len(subject) <= len(str(_MAX_INTEGER))
         and int(subject) <= _MAX_INTEGER
     )
-
-
-def _load_user(_header: dict[str, Any], claims: dict[str, Any]) -> CurrentUser | None:
-    return sessions.load_current_user(_session_token(claims), whatever_its_id=claims["type"] == "refresh")
-
-
-def _session_token(claims: dict[str, Any]) -> SessionToken:
-    return SessionToken(id=claims["jti"], family=claims["fam"], user_id=int(claims["sub"]), token_version=claims["tv"])

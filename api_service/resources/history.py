@@ -5,7 +5,8 @@ from typing import Final
 from flask import Blueprint, Response, jsonify
 
 from api_service import history
-from api_service.auth.helpers import current_user, login_required
+from api_service.auth.helpers import login_required
+from api_service.auth.tokens import current_user
 from api_service.resources import paging
 from api_service.resources.schemas import HistoryEntryBody
 

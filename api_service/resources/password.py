@@ -8,8 +8,9 @@ from flask import Blueprint
 from api_service import users
 from api_service.auth import tokens
 from api_service.auth.credentials import confirm_password
-from api_service.auth.helpers import current_user, login_required
+from api_service.auth.helpers import login_required
 from api_service.auth.password_rules import PasswordRefusedError, check_password
+from api_service.auth.tokens import current_user
 from api_service.resources.request_parts import json_body
 from api_service.resources.schemas import PasswordChangeBody, TokenPairBody
 from api_service.services import services

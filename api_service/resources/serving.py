@@ -13,7 +13,7 @@ from flask import Response, g, jsonify, request
 from marshmallow import Schema
 
 from api_service import history
-from api_service.auth.helpers import current_user
+from api_service.auth.tokens import current_user
 from api_service.database import DatabaseUnavailableError
 from api_service.idempotency import KeyReusedError, OneCall, Results, earlier_results
 from api_service.resources.asking import ask
