@@ -54,9 +54,14 @@ _LONGEST: Final = (
 _SAMPLE: Final = _counted(select(_LONGEST.c.symbol).distinct().subquery())
 """Five stocks at least, if there are so many: 80 counters cannot be those of four."""
 
-_CANDIDATES: Final = (
-    select(StockRequestCount.symbol).where(StockRequestCount.digits >= bindparam("digits")).distinct().subquery()
+_BY_DIGITS: Final = (
+    select(StockRequestCount.symbol)
+    .where(StockRequestCount.digits >= bindparam("digits"))
+    .order_by(StockRequestCount.digits.desc())
+    .limit(2**31 - 1)  # none, but with one SQLite goes by the digits, and else reads all counters by symbol
+    .subquery()
 )
+_CANDIDATES: Final = select(_BY_DIGITS.c.symbol).distinct().subquery()
 _COUNTED_CANDIDATES: Final = _counted(_CANDIDATES)
 _MOST_REQUESTED: Final = _COUNTED_CANDIDATES.order_by(
     _COUNTED_CANDIDATES.selected_columns.times.desc(), _CANDIDATES.c.symbol

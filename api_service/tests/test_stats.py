@@ -110,14 +110,14 @@ def test_a_counter_knows_its_digits_as_it_grows(app: Flask, apple: Quote) -> Non
 
 @pytest.fixture
 def plan_of(app: Flask) -> Iterator[Action]:
-    """How SQLite goes about the statement of a function that reads."""
+    """How SQLite goes about the statements of a function that reads."""
     sent: list[tuple[Any, ...]] = []
 
     def plan(read: Callable[[], object]) -> str:
         read()
-        (statement, parameters) = next(pair for pair in sent if pair[0].startswith("SELECT"))
+        selects = [(f"EXPLAIN QUERY PLAN {each[0]}", each[1]) for each in sent if each[0].startswith("SELECT")]
         with reading() as connection:
-            return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all())
+            return str([connection.exec_driver_sql(*select).all() for select in selects])
 
     with app.app_context():
         event.listen(db.engine, "before_cursor_execute", lambda *args: sent.append(args[2:4]))
@@ -128,6 +128,19 @@ def test_the_statistics_never_read_the_history(plan_of: Action) -> None:
     plan = plan_of(popularity.most_requested)
     assert "stock_request_counts" in plan
     assert "history" not in plan
+
+
+def test_the_statistics_read_a_few_counters_however_many_there_are(app: Flask, plan_of: Action) -> None:
+    times = {f"s{n}": 1 + 100_000 // n for n in range(1, 2001)}
+    rows = [
+        {"symbol": symbol, "slot": slot, "times": times[symbol]} for symbol in times for slot in range(COUNT_SLOTS)
+    ]
+    with app.app_context(), writing() as connection:
+        connection.execute(insert(StockRequestCount), rows)
+        connection.exec_driver_sql("ANALYZE")  # with it SQLite chooses otherwise than without
+    plan = plan_of(popularity.most_requested)
+    assert "SEARCH stock_request_counts USING INDEX ix_stock_request_counts_digits (digits>?)" in plan
+    assert "SCAN stock_request_counts USING INDEX sqlite_autoindex" not in plan
 
 
 @pytest.mark.parametrize("before", [None, 4711])
