@@ -1,15 +1,10 @@
 """Both services as real processes, as `make run` starts them, with a stand-in for stooq."""
 
-import atexit
-import functools
 import re
 import secrets
-import shutil
-import sqlite3
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +14,7 @@ import requests
 from scripts import services
 from scripts.child_processes import Child
 from scripts.ports import free_ports
+from tests.seeded_database import copy_seeded_database
 from tests.stand_ins import StooqStandIn
 
 ANSWER_SECONDS = 9.0
@@ -72,12 +68,7 @@ class System:
         self._logging_in = threading.Lock()
 
     def prepare(self) -> None:
-        """Start from a copy of one database with the demo users: to make it takes two programs and seconds."""
-        with (
-            closing(sqlite3.connect(_seeded_database())) as seeded,
-            closing(sqlite3.connect(self.directory / "api.sqlite3")) as copy,
-        ):
-            seeded.backup(copy)
+        copy_seeded_database(self.directory / "api.sqlite3")
 
     def start_stock(self) -> Child:
         """Start the stock service and wait until it serves; `stop_stock` ends the last one that was started."""
@@ -173,22 +164,6 @@ def outage(system: System, stooq: StooqStandIn) -> Iterator[StooqStandIn]:
     yield stooq
     stooq.reset()
     system.restart_stock()
-
-
-@functools.cache
-def _seeded_database() -> Path:
-    """Made once in a run by the two commands that every installation begins with."""
-    directory = Path(tempfile.mkdtemp(prefix="stock-quotes-seeded-"))
-    atexit.register(shutil.rmtree, directory)
-    database = directory / "api.sqlite3"
-    environment = {
-        "APP_ENV": "development",  # in production there are no demo users
-        "SECRET_KEY": secrets.token_hex(32),
-        "DATABASE_URI": f"sqlite:///{database}",
-    }
-    services.run_once("migrate", services.MIGRATE, environment, directory)
-    services.run_once("users", services.SEED_USERS, environment, directory)
-    return database
 
 
 @contextmanager
