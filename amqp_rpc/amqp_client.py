@@ -17,6 +17,7 @@ from amqp_rpc.messages import FAILED_HEADER, Call, QueueState, Reply
 from amqp_rpc.outgoing_calls import OutgoingCalls
 from amqp_rpc.packs import MalformedPackError, Part, parts_in
 from amqp_rpc.queue_watcher import QueueWatcher
+from amqp_rpc.sampled_log import SampledLog
 from amqp_rpc.topology import CLIENT_PARTS, Topology
 from amqp_rpc.transport import ClientListener
 from amqp_rpc.wire_reader import ChannelReader, Message
@@ -53,6 +54,7 @@ class AmqpClientTransport:
         self._outgoing: OutgoingCalls | None = None
         self._consumers = 0
         self._unconfirmed = Unconfirmed()
+        self._bad_packs = SampledLog(_log, logging.WARNING, "rpc.bad_pack")
         self._ready = False
         self._blocked = False
         self._watcher = QueueWatcher(queue, self._on_queue_seen)
@@ -140,10 +142,18 @@ class AmqpClientTransport:
     def _on_assembled_reply(
         self, _channel: Channel, _method: object, properties: pika.BasicProperties, body: bytes
     ) -> None:
-        self._on_replies(_parts(properties, body))
+        self._on_replies(self._parts(properties, body))
 
     def _on_message(self, message: Message) -> None:
-        self._on_replies(_parts(message, message.body))
+        self._on_replies(self._parts(message, message.body))
+
+    def _parts(self, properties: Message | pika.BasicProperties, body: bytes) -> Sequence[Part]:
+        """None of a message that is no pack, though it says so."""
+        try:
+            return parts_in(properties.type, properties.correlation_id, properties.headers, body)
+        except MalformedPackError:
+            self._bad_packs.happened()
+            return ()
 
     def _on_replies(self, replies: Sequence[Part]) -> None:
         for correlation_id, headers, body in replies:
@@ -153,7 +163,7 @@ class AmqpClientTransport:
         self._unconfirmed.settle(tag, multiple=multiple)
 
     def _on_return(self, _channel: Channel, _method: object, properties: pika.BasicProperties, body: bytes) -> None:
-        for returned in _parts(properties, body):
+        for returned in self._parts(properties, body):
             self._listener.on_returned(returned.correlation_id)
 
     def _on_confirm(self, frame: Any) -> None:
@@ -212,11 +222,3 @@ class AmqpClientTransport:
     def _on_queue_seen(self, queue: QueueState) -> None:
         self._consumers = queue.consumers
         self._listener.on_queue_seen(queue)
-
-
-def _parts(properties: Message | pika.BasicProperties, body: bytes) -> Sequence[Part]:
-    try:
-        return parts_in(properties.type, properties.correlation_id, properties.headers, body)
-    except MalformedPackError:
-        _log.warning("rpc.bad_pack")
-        return ()

@@ -39,7 +39,7 @@ class Session(Protocol[Item_contra]):
         """Take one submitted item to be sent on the open connection, at the latest with the next `flush`."""
 
     def flush(self) -> None:
-        """No more items are ready: send those that were held back."""
+        """No more items are ready: send those that were held back. An error here costs the connection."""
 
     def drop(self, item: Item_contra) -> None:
         """A submitted item cannot be sent: there is no connection."""

@@ -14,7 +14,7 @@ from pika.spec import Basic
 from amqp_rpc.amqp_connection import AmqpConnection
 from amqp_rpc.corked_connection import CorkedConnection
 from amqp_rpc.messages import FAILED_HEADER, Delivery, Reply
-from amqp_rpc.packs import MESSAGE_TYPE, MalformedPackError, Part, part, parts_in
+from amqp_rpc.packs import MESSAGE_TYPE, MOST_IN_ONE, MalformedPackError, Part, part, parts_in
 from amqp_rpc.topology import SERVER_PARTS, Topology
 from amqp_rpc.transport import ServerListener
 from amqp_rpc.wire import ChannelWriter, table
@@ -224,6 +224,6 @@ class AmqpServerTransport:
 def _parts(message: Message) -> Sequence[Part]:
     """Of a message that is no pack, though it says so, one part that cannot be answered."""
     try:
-        return parts_in(message.type, message.correlation_id, message.headers, message.body)
+        return parts_in(message.type, message.correlation_id, message.headers, message.body, most=MOST_IN_ONE)
     except MalformedPackError:
         return (Part("", {}, b""),)

@@ -13,6 +13,8 @@ class _Outgoing(NamedTuple):
     headers: bytes
     body: bytes
     budget_ms: int
+    part: bytes
+    """All but the budget, as it stands in a pack."""
 
 
 class OutgoingCalls:
@@ -28,12 +30,13 @@ class OutgoingCalls:
         self._calls: list[_Outgoing] = []
 
     def add(self, call: Call, budget_ms: int) -> None:
-        """Take a call whose caller waits `budget_ms` more.
+        """Take a call whose caller waits `budget_ms` milliseconds more.
 
-        :raises pika.exceptions.AMQPError: it has a header that cannot be written.
+        :raises Exception: it cannot be written; told here, so that it costs nobody else an answer.
         """
         headers = table({**call.headers, BUDGET_HEADER: budget_ms})
-        self._calls.append(_Outgoing(call.correlation_id, headers, call.body, budget_ms))
+        written = part(call.correlation_id, headers, call.body)
+        self._calls.append(_Outgoing(call.correlation_id, headers, call.body, budget_ms, written))
 
     def messages(self, consumers: int) -> Iterator[tuple[bytes, list[str]]]:
         """The messages with all that were added, each once, and the correlation ids of the calls in them."""
@@ -53,7 +56,7 @@ class OutgoingCalls:
 
     def _pack(self, calls: Sequence[_Outgoing]) -> bytes:
         return self._writer.pack_of_requests(
-            (part(call.correlation_id, call.headers, call.body) for call in calls),
+            (call.part for call in calls),
             reply_to=self._reply_to,
-            expiration=max(call.budget_ms for call in calls),  # the server is told the budget of each
+            expiration=max(call.budget_ms for call in calls),  # each has its own budget in its headers
         )

@@ -11,13 +11,12 @@ from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pika.data import decode_table
-from pika.exceptions import AMQPError
 
 MESSAGE_TYPE: Final = "pack"
 """The `type` property of a message that holds several."""
 
 MOST_IN_ONE: Final = 8
-"""As many as a server has threads by default: the calls of one message need not wait for each other."""
+"""As many as a server has threads by default: one that is idle can begin with all calls of a message at once."""
 
 _SIZES: Final = struct.Struct(">BII")  # of the correlation id, the headers and the body
 
@@ -46,24 +45,27 @@ def part(correlation_id: str, table: bytes, body: bytes) -> bytes:
 
 
 def parts_in(
-    kind: str | None, correlation_id: str | None, headers: Mapping[Any, Any] | None, body: bytes
+    kind: str | None,
+    correlation_id: str | None,
+    headers: Mapping[Any, Any] | None,
+    body: bytes,
+    *,
+    most: int | None = None,
 ) -> list[Part]:
-    """What any message holds: the parts of a pack, or itself.
+    """What any message holds: the parts of a pack, or itself. The bytes may be anybody's.
 
     :param kind: the property `type` of the message.
+    :param most: a pack with more parts than that is malformed; None for any number.
     :raises MalformedPackError: it says that it is a pack, and is none.
     """
-    return parts_of(body) if kind == MESSAGE_TYPE else [Part(correlation_id or "", headers or {}, body)]
-
-
-def parts_of(pack: bytes) -> list[Part]:
-    """:raises MalformedPackError: it is no pack, or one without parts."""
+    if kind != MESSAGE_TYPE:
+        return [Part(correlation_id or "", headers or {}, body)]
     try:
-        parts = list(_parts(pack))
-    except (struct.error, IndexError, ValueError, AMQPError) as error:
+        parts = list(islice(_parts(body), most if most is None else most + 1))
+    except Exception as error:
         raise MalformedPackError(repr(error)) from error
-    if not parts:
-        raise MalformedPackError("no part")
+    if not parts or (most is not None and len(parts) > most):
+        raise MalformedPackError("no part, or too many")
     return parts
 
 
@@ -84,12 +86,12 @@ def _parts(pack: bytes) -> Iterator[Part]:
 
 
 def shares(items: Iterable[Item], count: int, consumers: int) -> Iterator[Sequence[Item]]:
-    """Deal `count` items to packs so that each of the consumers gets an equal share.
+    """Deal `count` items to packs so that each consumer gets as many as the next one, or one more.
 
     The broker deals messages in turn and does not know how much is in them; a consumer that gets twice as many calls
     as the next one would let them wait. While nobody is known to consume, each travels alone.
     """
-    each = min(MOST_IN_ONE, -(-count // consumers)) if consumers > 0 else 1
+    packs = min(count, consumers * -(-count // (MOST_IN_ONE * consumers))) if consumers > 0 else count
     left = iter(items)
-    while share := tuple(islice(left, each)):
-        yield share
+    for number in range(packs):
+        yield tuple(islice(left, count // packs + (number < count % packs)))

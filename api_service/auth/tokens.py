@@ -91,10 +91,16 @@ def issue(user_id: int, token_version: int, family: str | None = None) -> TokenP
 
 def require(kind: Literal["access", "refresh"]) -> None:
     """Let the request through if it carries a token of that kind which counts; else answer 401."""
-    token = _verified(kind)
+    known: VerifiedTokens = current_app.extensions[_VERIFIED]
+    header = request.headers.get("Authorization", "")
+    token, expires_at = known.get(header) if kind == "access" else None, None
+    if token is None:
+        token, expires_at = _verified(kind)
     user = sessions.load_current_user(token, whatever_its_id=kind == "refresh")
     if user is None:
         raise session_ended()
+    if kind == "access" and expires_at is not None:
+        known.add(header, token, expires_at)
     g.session_token, g.current_user = token, user
 
 
@@ -113,20 +119,15 @@ def session_ended() -> Problem:
     return _refusal(_INVALID, _LOG_IN_AGAIN)
 
 
-def _verified(kind: Literal["access", "refresh"]) -> SessionToken:
-    known: VerifiedTokens = current_app.extensions[_VERIFIED]
-    header = request.headers.get("Authorization", "")
-    if kind == "access" and (token := known.get(header)):
-        return token
+def _verified(kind: Literal["access", "refresh"]) -> tuple[SessionToken, int]:
+    """The token of the request, and when it expires, in seconds since 1970."""
     verified = verify_jwt_in_request(refresh=kind == "refresh")
     assert verified  # it is not optional
     _, claims = verified
     token = SessionToken(
         id=claims["jti"], family=claims["fam"], user_id=int(claims["sub"]), token_version=claims["tv"]
     )
-    if kind == "access":
-        known.add(header, token, int(claims["exp"]))  # a number, also where it came as a text
-    return token
+    return token, int(claims["exp"])  # a number, also where it came as a text
 
 
 def _register_refusals(manager: JWTManager) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from api_service.sessions import SessionToken
 
 _MOST: Final = 4096
-"""More than that many users at once pay for the verification again; a token takes about half a kilobyte here."""
+"""With more tokens in use at a time most are verified anew each time. One takes about half a kilobyte here."""
 
 
 class VerifiedTokens:
@@ -28,13 +28,15 @@ class VerifiedTokens:
 
     def add(self, header: str, token: SessionToken, expires_at: float) -> None:
         """Remember that the request header `header` carries `token`; `expires_at` in seconds since 1970."""
+        if expires_at <= time.time():
+            return
         with self._lock:
-            while len(self._tokens) >= self._most:
-                del self._tokens[next(iter(self._tokens))]  # the oldest
             self._tokens[_digest(header)] = (token, expires_at)
+            if len(self._tokens) > self._most:
+                del self._tokens[next(iter(self._tokens))]  # the oldest
 
     def get(self, header: str) -> SessionToken | None:
-        """The token of `header`, if it was verified and has not expired."""
+        """The token of `header`, if it was verified and has not expired. One read of a dict needs no lock."""
         token, expires_at = self._tokens.get(_digest(header), (None, 0.0))
         return token if time.time() < expires_at else None
 

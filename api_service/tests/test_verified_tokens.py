@@ -55,6 +55,7 @@ def test_an_access_token_that_is_known_does_not_refresh(api: Api, expect_problem
     expect_problem(api.post(REFRESH, token=pair.token), 401, "token-invalid")
     expect_problem(api.get(HISTORY, token=pair.refresh_token), 401, "token-invalid")
     assert api.post(REFRESH, token=pair.refresh_token).status_code == 200
+    assert len(api.app.extensions["verified_tokens"]) == 1  # and no refresh token is remembered
 
 
 def test_from_its_expiry_on_it_is_verified_anew(

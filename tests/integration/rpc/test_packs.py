@@ -3,14 +3,15 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pika
 import pytest
 
 from amqp_rpc import CallTimeoutError, NoServerError, OverloadedError, RemoteError, Request, RpcClient
-from amqp_rpc.packs import MESSAGE_TYPE, parts_of
+from amqp_rpc.packs import MESSAGE_TYPE, MOST_IN_ONE, part, parts_in
+from amqp_rpc.wire import table
 from service_kit.deadline import Deadline
 from tests.callers import callers
 from tests.integration.rpc.harness import RabbitHarness, declare
@@ -41,6 +42,12 @@ def call_together(client: RpcClient, bodies: list[bytes], seconds: list[float] |
             calls.append(pool.submit(call, client, body, budget))
             eventually(lambda number=number: waiting_to_leave(client) == number)
     return calls
+
+
+def published(client: RpcClient) -> int:
+    """How many messages have left since the connection was made."""
+    transport: Any = client._transport
+    return int(transport._unconfirmed._last_tag)
 
 
 def waiting_to_leave(client: RpcClient) -> int:
@@ -74,8 +81,7 @@ def next_message(channel: Any, queue: str) -> tuple[Any, pika.BasicProperties, b
 
 
 def answer_each(channel: Any, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
-    parts = parts_of(body) if properties.type == MESSAGE_TYPE else [(properties.correlation_id, {}, body)]
-    for correlation_id, _, asked in parts:
+    for correlation_id, _, asked in parts_in(properties.type, properties.correlation_id, None, body):
         channel.basic_publish("", properties.reply_to, asked, pika.BasicProperties(correlation_id=correlation_id))
     channel.basic_ack(method.delivery_tag)
 
@@ -88,7 +94,7 @@ def test_calls_that_leave_together_share_a_message_and_keep_their_deadlines(
         method, properties, body = next_message(raw_channel, harness.queue)
         answer_each(raw_channel, method, properties, body)
         assert [each.result() for each in together.result(SOON)] == BODIES
-    parts = parts_of(body)
+    parts = parts_in(properties.type, None, None, body)
     assert properties.type == MESSAGE_TYPE
     assert [part.body for part in parts] == BODIES
     budgets = [part.headers["x-budget-ms"] for part in parts]
@@ -110,7 +116,7 @@ def test_each_gets_its_own_answer_and_its_own_error(harness: RabbitHarness) -> N
     know_of_consumers(client, 1)
     with callers() as pool:
         together = pool.submit(
-            call_together, client, [b"a", b"slow", b"broken", b"slow", b"b"], [SOON, 0.5, *[SOON] * 3]
+            call_together, client, [b"a", b"slow", b"broken", b"slow", b"b"], [SOON, 2.0, *[SOON] * 3]
         )
         gate.wait_for(2)
         eventually(lambda: client.in_flight == 1)  # the other slow one; the first has run out of its own time
@@ -144,8 +150,10 @@ def test_a_message_is_acknowledged_with_its_last_call_and_served_again_until_the
 def test_a_queue_that_is_gone_is_said_to_each(harness: RabbitHarness, raw_channel: Any, client: RpcClient) -> None:
     raw_channel.cancel()
     raw_channel.queue_delete(harness.queue)
+    before = published(client)
     for each in call_together(client, BODIES):
         assert isinstance(each.exception(SOON), NoServerError)
+    assert published(client) == before + 1
 
 
 def test_a_full_queue_is_said_to_each(harness: RabbitHarness, raw_channel: Any) -> None:
@@ -160,10 +168,53 @@ def test_a_full_queue_is_said_to_each(harness: RabbitHarness, raw_channel: Any) 
         know_of_consumers(client, 1)
         waiting = pool.submit(call, client, b"waiting")
         eventually(lambda: harness.waiting() == 1)
+        before = published(client)
         for each in call_together(client, BODIES):
             assert isinstance(each.exception(SOON), OverloadedError)
+        assert published(client) == before + 1
         gate.open()
         assert (inside.result(SOON), waiting.result(SOON)) == (b"taken", b"waiting")
+
+
+def test_a_server_that_stops_answers_all_of_a_message_first(harness: RabbitHarness) -> None:
+    stuck = Gate()
+    server = harness.server(lambda request: stuck(request) if request.body == b"c" else request.body)
+    client = harness.client()
+    assert call(client) == b"ping"
+    know_of_consumers(client, 1)
+    with callers(2) as pool:
+        together = pool.submit(call_together, client, BODIES)
+        stuck.wait_for(1)
+        eventually(lambda: client.in_flight == 1)
+        stopping = pool.submit(server.drain, SOON)
+        eventually(lambda: consumers_of(harness) == 0)
+        stuck.open()
+        assert stopping.result(SOON) is True
+        assert [each.result() for each in together.result(SOON)] == BODIES
+    assert harness.waiting() == 0
+    assert client.orphan_replies == 0
+
+
+def consumers_of(harness: RabbitHarness) -> int:
+    with closing(pika.BlockingConnection(pika.URLParameters(harness.url))) as connection:
+        count: int = connection.channel().queue_declare(harness.queue, passive=True).method.consumer_count
+        return count
+
+
+def test_a_client_that_loses_its_connection_asks_again_for_all_of_a_message(harness: RabbitHarness) -> None:
+    gate = Gate()
+    harness.server(gate, workers=2 * len(BODIES))
+    client = harness.client()
+    with callers(2) as pool:
+        first = pool.submit(call, client)
+        gate.wait_for(1)
+        know_of_consumers(client, 1)
+        together = pool.submit(call_together, client, BODIES)
+        gate.wait_for(len(BODIES))
+        harness.cut()
+        gate.open()
+        assert first.result(SOON) == b"ping"
+        assert [each.result() for each in together.result(SOON)] == BODIES
 
 
 def test_two_servers_get_equal_shares(harness: RabbitHarness) -> None:
@@ -184,12 +235,20 @@ def test_two_servers_get_equal_shares(harness: RabbitHarness) -> None:
     assert sorted(len(gate.bodies) for gate in gates) == [4, 5]
 
 
-@pytest.mark.parametrize("body", [b"", b"nothing of the kind", b"\x01\x00\x00\x00\x04\x00\x00\x00\x01x"])
+GOOD = part("0123456789abcdef", table({}), b"nobody")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"nothing of the kind", GOOD + b"\x01", GOOD * (MOST_IN_ONE + 1)],
+    ids=["", "text", "cut", "too many"],
+)
 def test_what_is_no_pack_is_acknowledged_and_not_handled(
     harness: RabbitHarness, raw_channel: Any, caplog: pytest.LogCaptureFixture, body: bytes
 ) -> None:
     handled: list[bytes] = []
-    harness.server(lambda request: handled.append(request.body) or b"pong")
+    # Of one message at a time: what is not acknowledged keeps the next one out.
+    harness.server(lambda request: handled.append(request.body) or b"pong", workers=1)
     properties = pika.BasicProperties(type=MESSAGE_TYPE, reply_to="amq.rabbitmq.reply-to.x")
     raw_channel.basic_publish("", harness.queue, body, properties)
     assert call(harness.client(), b"somebody") == b"pong"
