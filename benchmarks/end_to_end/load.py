@@ -14,9 +14,10 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
+from benchmarks.http_answers import body_end
+
 _PATIENCE: Final = 15.0
 """Seconds for the last answers, after the last request."""
-_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSE: Final = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 
@@ -48,21 +49,6 @@ class Load:
 def quantile(ordered: list[float], share: float) -> float:
     """The value below which `share` of them lie (nearest rank); 0 when there are none."""
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
-
-
-def body_end(received: bytes | bytearray) -> int | None:
-    """Where the answer that `received` begins with ends; None while that is not known.
-
-    :raises ValueError: its head does not tell the length of its body.
-    """
-    head = received.find(b"\r\n\r\n")
-    if head < 0:
-        return None
-    length = _LENGTH.search(received, 0, head)
-    if length is None:
-        raise ValueError("an answer without Content-Length")
-    end = head + 4 + int(length[1])
-    return end if len(received) >= end else None
 
 
 class _Client:

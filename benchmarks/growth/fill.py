@@ -55,7 +55,7 @@ SELECT n, CASE WHEN dice() < {OWN_SHARE} THEN own.id ELSE others.first + CAST({U
        strftime('%Y-%m-%d %H:%M:%S.000000', 'now', (n - :rows) || ' seconds'), 0
 FROM series, (SELECT id FROM users WHERE username = 'johndoe') own,
      (SELECT min(id) AS first FROM users WHERE username LIKE 'user%') others
-"""  # noqa: S608
+"""  # noqa: S608  as above
 _SQLITE_COUNTS: Final = """
 INSERT INTO stock_request_counts (symbol, slot, times)
 SELECT lower(symbol), slot, count(*) FROM (SELECT symbol, id % 16 AS slot FROM history) GROUP BY 1, 2

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Self
 
+from benchmarks.http_answers import body_end
+
 PATIENCE: Final = 20.0
 """Seconds in which something must be answered; the services give up after eight."""
-_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSE: Final = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 
@@ -43,21 +44,6 @@ def all_ms(answers: Sequence[Answer]) -> float:
 def rate(answers: Sequence[Answer]) -> float:
     """Answers in a second."""
     return 1000 * len(answers) / all_ms(answers)
-
-
-def body_end(received: bytes | bytearray) -> int | None:
-    """Where the answer that `received` begins with ends; None while that is not known.
-
-    :raises ValueError: its head does not tell the length of its body.
-    """
-    head = received.find(b"\r\n\r\n")
-    if head < 0:
-        return None
-    length = _LENGTH.search(received, 0, head)
-    if length is None:
-        raise ValueError("an answer without Content-Length")
-    end = head + 4 + int(length[1])
-    return end if len(received) >= end else None
 
 
 class _Connection:

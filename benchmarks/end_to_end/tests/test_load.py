@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from benchmarks.end_to_end.load import Load, Plan, body_end, quantile
+from benchmarks.end_to_end.load import Load, Plan, quantile
 from scripts.services import ROOT
 
 
@@ -60,24 +60,6 @@ def test_every_answer_is_counted_by_its_status_and_closed_connections_are_made_a
     assert load.statuses == {"200": asked - asked // 4, "503": asked // 4}
     assert 0 < load.per_second * 0.3 < asked
     assert 0 < load.p50_ms <= load.p99_ms
-
-
-@pytest.mark.parametrize(
-    ("received", "end"),
-    [
-        (b"HTTP/1.1 200 OK\r\nContent-Le", None),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{", None),
-        (b"HTTP/1.1 200 OK\r\ncontent-length:2\r\n\r\n{}", 39),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 38),
-    ],
-)
-def test_an_answer_ends_where_its_length_says(received: bytes, end: int | None) -> None:
-    assert body_end(received) == end
-
-
-def test_an_answer_of_unknown_length_is_an_error() -> None:
-    with pytest.raises(ValueError, match="Content-Length"):
-        body_end(b"HTTP/1.1 200 OK\r\n\r\n")
 
 
 def test_a_quantile_is_one_of_the_values() -> None:

@@ -7,7 +7,7 @@ from itertools import repeat
 
 import pytest
 
-from benchmarks.services.clients import Answer, Clients, all_ms, body_end, for_seconds, not_ok, rate
+from benchmarks.services.clients import Answer, Clients, all_ms, for_seconds, not_ok, rate
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
 LAST = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -95,11 +95,3 @@ def test_a_rate_counts_from_the_first_request_to_the_last_answer() -> None:
     answers = [Answer(200, 10.0, 10.5), Answer(200, 10.25, 12.0)]
     assert all_ms(answers) == 2000
     assert rate(answers) == 1
-
-
-def test_an_answer_ends_where_its_head_says() -> None:
-    assert body_end(OK[:-1]) is None
-    assert body_end(OK[:10]) is None
-    assert body_end(OK + b"HTTP/1.1") == len(OK)
-    with pytest.raises(ValueError, match="without Content-Length"):
-        body_end(b"HTTP/1.1 200 OK\r\n\r\n")
