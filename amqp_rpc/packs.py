@@ -62,7 +62,7 @@ def parts_in(
         return [Part(correlation_id or "", headers or {}, body)]
     try:
         parts = list(islice(_parts(body), most if most is None else most + 1))
-    except Exception as error:
+    except Exception as error:  # pika's reader of tables raises a dozen kinds, and none may end the I/O thread
         raise MalformedPackError(repr(error)) from error
     if not parts or (most is not None and len(parts) > most):
         raise MalformedPackError("no part, or too many")
