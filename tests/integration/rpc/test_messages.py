@@ -6,6 +6,8 @@ import pika
 import pytest
 
 from amqp_rpc import BrokerUnavailableError
+from amqp_rpc.packs import MESSAGE_TYPE, MOST_IN_ONE, part
+from amqp_rpc.wire import table
 from service_kit.deadline import Deadline
 from tests.callers import callers
 from tests.integration.rpc.harness import RabbitHarness, declare
@@ -34,6 +36,30 @@ def test_a_request_that_cannot_be_answered_is_acknowledged_and_not_handled(
     raw_channel.basic_publish("", harness.queue, b"nobody", pika.BasicProperties(**properties))
     assert call(harness.client(), b"somebody") == b"pong"
     assert handled == [b"somebody"]
+    for server in harness.servers:
+        server.drain(SOON)
+    assert raw_channel.queue_declare(harness.queue, passive=True).method.message_count == 0
+
+
+GOOD = part("0123456789abcdef", table({}), b"nobody")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"nothing of the kind", GOOD + b"\x01", GOOD * (MOST_IN_ONE + 1)],
+    ids=["", "text", "cut", "too many"],
+)
+def test_what_is_no_pack_is_acknowledged_and_not_handled(
+    harness: RabbitHarness, raw_channel: Any, caplog: pytest.LogCaptureFixture, body: bytes
+) -> None:
+    handled: list[bytes] = []
+    # Of one message at a time: what is not acknowledged keeps the next one out.
+    harness.server(lambda request: handled.append(request.body) or b"pong", workers=1)
+    properties = pika.BasicProperties(type=MESSAGE_TYPE, reply_to="amq.rabbitmq.reply-to.x")
+    raw_channel.basic_publish("", harness.queue, body, properties)
+    assert call(harness.client(), b"somebody") == b"pong"
+    assert handled == [b"somebody"]
+    assert "rpc.bad_envelope" in caplog.messages
     for server in harness.servers:
         server.drain(SOON)
     assert raw_channel.queue_declare(harness.queue, passive=True).method.message_count == 0
