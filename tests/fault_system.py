@@ -39,7 +39,7 @@ class FaultSystem(System):
         self.outages = Outages()
         self.workers: list[Child] = []
         self._warm: set[int] = set()
-        self._started = 0
+        self._started: list[Path] = []
 
     def start_api(self) -> Child:
         self.api = services.start(self._name("api"), services.API, self.environment, self.directory)
@@ -107,8 +107,14 @@ class FaultSystem(System):
 
     def _name(self, role: str) -> str:
         """A log file for each process: the latest one's would replace that of the one before."""
-        self._started += 1
-        return f"{role}-{self._started}"
+        name = f"{role}-{len(self._started) + 1}"
+        self._started.append(self.directory / f"{name}.log")
+        return name
+
+    def last_lines(self) -> list[tuple[str, str]]:
+        """What the programs that were active last have logged at the end, each with its name."""
+        latest = sorted(filter(Path.exists, self._started), key=lambda log: log.stat().st_mtime)[-3:]
+        return [(log.stem, "\n".join(log.read_text(encoding="utf-8").splitlines()[-25:])) for log in latest]
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,17 @@ PASSWORD = f"canary-{secrets.token_hex(8)}"
 """Of the users that the two services are to the broker; no log may hold it."""
 
 ALL = (".*", ".*", ".*")
+
+_SYSTEM = pytest.StashKey[FaultSystem]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failure what the processes logged last: of a run elsewhere the report is all that is left."""
+    report = yield
+    if report.failed and _SYSTEM in item.config.stash:
+        report.sections += [(f"last lines of {name}", lines) for name, lines in item.config.stash[_SYSTEM].last_lines()]
+    return report
 
 
 @dataclass(frozen=True)
@@ -69,10 +80,11 @@ def fault_stooq() -> Iterator[StooqStandIn]:
 
 @pytest.fixture(scope="session")
 def started_system(
-    tmp_path_factory: pytest.TempPathFactory, fault_stooq: StooqStandIn, vhost: Vhost
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, fault_stooq: StooqStandIn, vhost: Vhost
 ) -> Iterator[FaultSystem]:
     directory, urls = tmp_path_factory.mktemp("faults"), (vhost.url("api"), vhost.url("worker"))
     with running_fault_system(directory, fault_stooq.url, *urls) as system:
+        pytestconfig.stash[_SYSTEM] = system
         yield system
 
 

@@ -74,7 +74,7 @@ def test_calls_in_flight_survive_a_reset_connection(
     link(system, side).cut()
     eventually(lambda: log(watch, side).names().count("rpc.connected") == 1, within=8.0)
     stooq.release()
-    assert {answer.status for answer in watch.all_answers(calls)} == {200}
+    assert {(answer.status, answer.slug) for answer in watch.all_answers(calls)} == {(200, "")}
     eventually(lambda: log(watch, side).names().count("rpc.connection_lost") == 1)
     expect_log(log(watch, side), "rpc.connection_lost", level="warning", role=side)
 
@@ -141,7 +141,7 @@ def test_a_slow_or_sliced_network_costs_time_only(
     """Row 7."""
     with fault(link(system, side)):
         answers = watch.all_answers(watch.begin(4))
-    assert {answer.status for answer in answers} == {200}
+    assert {(answer.status, answer.slug) for answer in answers} == {(200, "")}
     assert "rpc.connection_lost" not in log(watch, side).names()
 
 
@@ -160,4 +160,4 @@ def test_a_frozen_api_process_answers_nobody_twice(system: FaultSystem, watch: W
     stooq.release()
     eventually(lambda: len(stooq.queries) >= 4)
     os.killpg(system.api.pid, signal.SIGCONT)
-    assert {answer.status for answer in watch.all_answers(calls)} == {200}
+    assert {(answer.status, answer.slug) for answer in watch.all_answers(calls)} == {(200, "")}
