@@ -24,6 +24,9 @@ Results: TypeAlias = dict[str, Result]
 Fetch: TypeAlias = Callable[[Sequence[str], Deadline], Mapping[str, Result]]
 """Asks the providers for some symbols; one result for each."""
 
+TIMED_OUT: Final = Failure(ErrorCode.UPSTREAM_TIMEOUT)
+"""What comes of a symbol that could not be fetched in time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:

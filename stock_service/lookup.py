@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from service_kit.deadline import Deadline
+from service_kit.single_flight import SingleFlight
 from service_kit.time_budget import UPSTREAM_TOTAL
 from stock_contract import ErrorCode, Failure, ProviderStatus, Quote
-from stock_service.cache import Cache, Entry, Lifetimes, MemoryCache, Results, is_live
+from stock_service.cache import TIMED_OUT, Cache, Entry, Lifetimes, MemoryCache, Result, Results, is_live
 from stock_service.chain import ProviderChain
 from stock_service.fetch import Fetcher
-from stock_service.flights import SingleFlight
 from stock_service.providers import FACTORIES
 from stock_service.settings import Settings
 
@@ -35,7 +35,7 @@ class QuoteLookup:
         self._chain = chain
         self._cache = cache
         self._fresh_for = timedelta(seconds=lifetimes.fresh)
-        self._flights = SingleFlight()
+        self._flights: SingleFlight[str, Result] = SingleFlight(TIMED_OUT)
 
     def __call__(self, symbols: Sequence[str], deadline: Deadline) -> tuple[Quote | Failure, ...]:
         """Answer within the earlier of `deadline` and the budget for all providers; `symbols` are valid codes."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from service_kit.deadline import Deadline
 from service_kit.redis_link import RedisLink
+from service_kit.single_flight import WORTH_ANOTHER
 from stock_contract import (
     Failure,
     MalformedMessageError,
@@ -19,8 +20,7 @@ from stock_contract import (
     decode_reply,
     encode_reply,
 )
-from stock_service.cache import Entry, Fetch, Lifetimes, MemoryCache, Result, Results, load_missing
-from stock_service.flights import TIMED_OUT, WORTH_ANOTHER
+from stock_service.cache import TIMED_OUT, Entry, Fetch, Lifetimes, MemoryCache, Result, Results, load_missing
 
 _PREFIX: Final = "stock-quotes:v1"
 _POLL_SECONDS: Final = 0.02

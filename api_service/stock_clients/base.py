@@ -19,7 +19,7 @@ from stock_contract import Failure, ProviderStatus, Quote
 
 
 class StockServiceError(Exception):
-    """There is no answer from the stock service."""
+    """There is no answer from the stock service. Can be copied, so that several callers may be told the same."""
 
 
 class UnavailableReason(StrEnum):
@@ -35,7 +35,7 @@ class StockServiceUnavailableError(StockServiceError):
     """The stock service could not be asked, or the way to its answer is gone; asking again later makes sense."""
 
     def __init__(self, reason: UnavailableReason) -> None:
-        super().__init__(reason.value)
+        super().__init__(reason)
         self.reason = reason
 
 
@@ -47,8 +47,11 @@ class StockServiceFailedError(StockServiceError):
     """The stock service did not serve the request as a whole."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.code.value)
+        super().__init__(failure)
         self.failure = failure
+
+    def __str__(self) -> str:
+        return self.failure.code.value
 
 
 class BadStockReplyError(StockServiceError):

@@ -8,12 +8,14 @@ from api_service.stock_clients.base import StockClient
 from api_service.stock_clients.bulkhead import Bulkhead
 from api_service.stock_clients.http import HttpStockClient
 from api_service.stock_clients.rpc import RpcStockClient
+from api_service.stock_clients.shared import SharedCalls
 from service_kit import time_budget
 from stock_contract import REQUEST_EXCHANGE, REQUEST_QUEUE
 
 
 def make_stock_client(settings: Settings) -> StockClient:
-    return Bulkhead(_make_transport(settings), limit=settings.stock_calls)
+    # The bulkhead comes first: who shares another one's call holds a thread as well.
+    return Bulkhead(SharedCalls(_make_transport(settings)), limit=settings.stock_calls)
 
 
 def _make_transport(settings: Settings) -> StockClient:

@@ -31,8 +31,8 @@ _SYSTEM = pytest.StashKey[FaultSystem]()
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show with a failure what the processes logged last: of a run elsewhere the report is all that is left."""
     report = yield
-    if report.failed and _SYSTEM in item.config.stash:
-        report.sections += [(f"last lines of {name}", lines) for name, lines in item.config.stash[_SYSTEM].last_lines()]
+    if report.failed and (system := item.config.stash.get(_SYSTEM, None)):
+        report.sections += [(f"last lines of {name}", lines) for name, lines in system.last_lines()]
     return report
 
 
