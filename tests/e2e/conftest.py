@@ -2,8 +2,9 @@
 
 import re
 import secrets
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import requests
 from scripts import services
 from scripts.child_processes import Child
 from scripts.ports import free_ports
+from tests.e2e.make_run import Run
 from tests.seeded_database import copy_seeded_database
 from tests.stand_ins import StooqStandIn
 
@@ -196,3 +198,27 @@ def assert_problem(answer: requests.Response, status: int, slug: str) -> None:
     assert body["status"] == status
     assert body["request_id"] == answer.headers["X-Request-ID"]
     assert not re.search(r"Traceback|Error\b|sqlite|amqp://|127\.0\.0\.1", answer.text)
+
+
+@pytest.fixture
+def port() -> int:
+    """Free, and so is the one after it, which the HTTP variant takes."""
+    return free_ports(2)[0]
+
+
+@pytest.fixture
+def start(tmp_path: Path, port: int) -> Iterator[Callable[..., Run]]:
+    """Starts a run, always in the same place; whatever a test leaves running is ended."""
+    with ExitStack() as started:
+
+        def start_one(**settings: str) -> Run:
+            run = Run(tmp_path, port, **settings)
+            started.callback(run.end, signal.SIGKILL)
+            return run
+
+        yield start_one
+
+
+@pytest.fixture
+def curl() -> None:
+    """The program; tests/conftest.py has seen to it."""

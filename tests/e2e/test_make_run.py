@@ -5,82 +5,17 @@ import re
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from scripts.ports import free_ports
 from scripts.quote_client import QuoteClient
-from scripts.services import ROOT, port_is_free
+from scripts.services import port_is_free
+from tests.e2e.make_run import NOT_OURS, Run
 
 pytestmark = pytest.mark.timeout(120)  # both services, in one test a private broker too, and their orderly end
-
-NOT_OURS = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-"""The environment without anybody's settings."""
-
-NOBODY_THERE = dict.fromkeys(("STOOQ_URL", "YAHOO_URL", "CBOE_URL"), "http://127.0.0.1:9/")
-
-
-class Run:
-    """One run in a directory of its own; no provider but the bundled quotes is in its reach."""
-
-    def __init__(self, directory: Path, port: int, **settings: str) -> None:
-        self.port = port
-        self.printed = ""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "scripts.run", directory],
-            cwd=ROOT,
-            env=NOT_OURS | NOBODY_THERE | {"PORT": str(port)} | settings,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def read_until(self, text: str) -> str:
-        assert self._process.stdout
-        while text not in self.printed:
-            line = self._process.stdout.readline()
-            assert line, f"it ended; printed:\n{self.printed}"
-            self.printed += line
-        return self.printed
-
-    def end(self, number: signal.Signals | None = None) -> int:
-        if number is not None:
-            self._process.send_signal(number)
-        assert self._process.stdout
-        if not self._process.stdout.closed:
-            self.printed += self._process.communicate(timeout=60)[0]
-        return self._process.wait(1)
-
-    def child(self, program: str) -> int:
-        """The process number of the child whose command line names `program`."""
-        listed = subprocess.run(
-            ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-        )
-        rows = [line.split(maxsplit=2) for line in listed.stdout.splitlines()]
-        return next(int(pid) for pid, parent, args in rows if int(parent) == self._process.pid and program in args)
-
-
-@pytest.fixture
-def port() -> int:
-    """Free, and so is the one after it, which the HTTP variant takes."""
-    return free_ports(2)[0]
-
-
-@pytest.fixture
-def start(tmp_path: Path, port: int) -> Iterator[Callable[..., Run]]:
-    """Starts a run, always in the same place; whatever a test leaves running is ended."""
-    with ExitStack() as started:
-
-        def start_one(**settings: str) -> Run:
-            run = Run(tmp_path, port, **settings)
-            started.callback(run.end, signal.SIGKILL)
-            return run
-
-        yield start_one
 
 
 @pytest.mark.parametrize("transport", ["rpc", "http"])
@@ -105,11 +40,6 @@ def test_nothing_of_a_killed_run_is_in_the_way_of_the_next(start: Callable[..., 
     run.read_until("Ctrl-C stops everything.")
     assert QuoteClient(port).login("admin", "admin").status == 200
     assert run.end(signal.SIGTERM) == 0
-
-
-@pytest.fixture
-def curl() -> None:
-    """The program; tests/conftest.py has seen to it."""
 
 
 @pytest.mark.usefixtures("curl")
