@@ -6,7 +6,7 @@ from typing import ParamSpec
 
 import click
 
-from api_service import users
+from api_service import user_list, users
 from api_service.auth.password_rules import check_password, generate_password
 from api_service.command_line import with_database
 from api_service.models import Role
@@ -50,7 +50,7 @@ def add(name: str, *, admin: bool, password_stdin: bool, generate: bool) -> None
 def list_all() -> None:
     """List all users."""
     rows = [("NAME", "ROLE", "STATE", "CREATED")]
-    for user in users.list_users():
+    for user in user_list.list_users():
         state = "active" if user.active else "inactive"
         rows.append((user.username, user.role.value, state, f"{user.created_at:%Y-%m-%d %H:%M} UTC"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
