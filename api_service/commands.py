@@ -24,18 +24,25 @@ _NO_DEMO_USERS: Final = (
 _DEMO_USERS: Final = (("admin", "admin", Role.ADMIN), ("johndoe", "john", Role.USER))
 
 
-@click.group()
+@click.group(epilog="Each command tells more with --help.", context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    """Administer the API service: its demo users and its accounts."""
+    """Administer the API service, on the database and with the settings of the environment, as the service has them.
+
+    \b
+    python commands.py init
+    python commands.py users add ann --admin --generate-password
+    python commands.py users list
+    """  # noqa: D301  to click it is a backspace, and keeps the lines apart
 
 
 @cli.command()
 @click.option("--unless-production", is_flag=True, help="In production do nothing, and say what to do instead.")
 @with_database
 def init(*, unless_production: bool) -> None:
-    """Create the demo users admin/admin (super user) and johndoe/john; never in production.
+    """Create the demo users.
 
-    Safe to repeat: users that exist are left as they are.
+    They are admin/admin, a super user, and johndoe/john; in production there are none. Safe to repeat: users that
+    exist are left as they are.
     """
     if current_app.config["APP_ENV"] == "production":
         _warn_of_known_passwords()

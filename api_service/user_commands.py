@@ -31,11 +31,14 @@ def password_options(command: Callable[P, None]) -> Callable[P, None]:
 
 @users_group.command()
 @click.argument("name")
-@click.option("--admin", is_flag=True, help="Make a super user, who may see the statistics.")
+@click.option("--admin", is_flag=True, help="Make a super user, who may see and change what is everybody's.")
 @password_options
 @with_database
 def add(name: str, *, admin: bool, password_stdin: bool, generate: bool) -> None:
-    """Add the user NAME; asks for the password."""
+    """Add the user NAME.
+
+    Asks for the password, unless an option says where it comes from.
+    """
     if not users.is_valid_username(name):
         raise click.ClickException("A name has 1 to 64 letters, digits and . _ @ + -")
     role = Role.ADMIN if admin else Role.USER
@@ -48,21 +51,25 @@ def add(name: str, *, admin: bool, password_stdin: bool, generate: bool) -> None
 @users_group.command(name="list")
 @with_database
 def list_all() -> None:
-    """List all users."""
-    rows = [("NAME", "ROLE", "STATE", "CREATED")]
+    """List all users by name."""
+    rows = [("ID", "NAME", "ROLE", "STATE", "CREATED")]
     for user in user_list.list_users():
         state = "active" if user.active else "inactive"
-        rows.append((user.username, user.role.value, state, f"{user.created_at:%Y-%m-%d %H:%M} UTC"))
+        rows.append((str(user.id), user.username, user.role.value, state, f"{user.created_at:%Y-%m-%d %H:%M} UTC"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for number, *others in rows:
+        cells = [number.rjust(widths[0]), *map(str.ljust, others, widths[1:])]
+        click.echo("  ".join(cells).rstrip())
 
 
 @users_group.command()
 @click.argument("name")
 @with_database
 def deactivate(name: str) -> None:
-    """End the access of the user NAME, from the next request on."""
+    """End the access of the user NAME.
+
+    From the next request on; the account and its history stay, and `activate` lets the user in again.
+    """
     users.deactivate_user(name)
     click.echo(f"User {name} is inactive.")
 
@@ -71,7 +78,7 @@ def deactivate(name: str) -> None:
 @click.argument("name")
 @with_database
 def activate(name: str) -> None:
-    """Let the user NAME, who was deactivated, log in again."""
+    """Let the user NAME log in again."""
     users.activate_user(name)
     click.echo(f"User {name} is active.")
 
@@ -81,7 +88,10 @@ def activate(name: str) -> None:
 @click.argument("role", type=click.Choice([role.value for role in Role]))
 @with_database
 def set_role(name: str, role: str) -> None:
-    """Make the user NAME a super user (ADMIN) or an ordinary one (USER); they have to log in again."""
+    """Say what the user NAME may do.
+
+    ADMIN is a super user, USER an ordinary one. The user has to log in again.
+    """
     users.set_role(name, Role(role))
     click.echo(f"User {name} has the role {role}.")
 
@@ -91,7 +101,10 @@ def set_role(name: str, role: str) -> None:
 @password_options
 @with_database
 def set_password(name: str, *, password_stdin: bool, generate: bool) -> None:
-    """Give the user NAME a new password, which logs them out everywhere; asks for it."""
+    """Give the user NAME a new password.
+
+    It logs the user out everywhere. Asks for the password, unless an option says where it comes from.
+    """
     password = _new_password(name, from_stdin=password_stdin, generate=generate)
     users.set_password_hash(name, services().passwords.hash(password))
     click.echo(f"Changed the password of {name}.")

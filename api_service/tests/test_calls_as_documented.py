@@ -26,11 +26,12 @@ from schemathesis.hooks import HookContext
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from api_service import services
+from api_service.auth import browser_sessions
 from api_service.auth.passwords import MAX_PASSWORD_LENGTH, Passwords
 from api_service.models import MAX_USER_ID, Role
 from api_service.tests.helpers import Api, MakeApi, ScriptedStockClient
 from api_service.user_list import UserSummary
-from api_service.users import Changes, add_user, change_user, set_password_hash
+from api_service.users import Changes, add_user, change_user, find_credentials, set_password_hash
 from stock_contract import BreakerState, ErrorCode, Failure, ProviderStatus, Quote
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.yaml"
@@ -86,6 +87,8 @@ class _Callers(AuthBase):
         request.headers["Authorization"] = f"Bearer {self._token(number, request)}"
         if request.method == "PATCH":
             self._aim(number, request)
+        if urlsplit(str(request.url)).path.startswith("/api/v1/session"):
+            self._be_a_page(number, request)
         return request
 
     def _token(self, number: int, request: PreparedRequest) -> str:
@@ -98,6 +101,20 @@ class _Callers(AuthBase):
         name = self._new_user(number, "another" if refused else _password_sent(request)).username
         pair = self._api.pair_of(name)
         return pair.refresh_token if path == "/api/v1/refresh" else pair.token
+
+    def _be_a_page(self, number: int, request: PreparedRequest) -> None:
+        """Of a browser with a session of its own; at times one without its CSRF value, or of another origin."""
+        name = self._new_user(number, "another").username
+        with self._api.app.app_context():
+            user = find_credentials(name)
+            assert user is not None
+            pair, csrf = browser_sessions.issue(user.user_id, user.token_version)
+        request.headers.update({"Cookie": f"stock_quotes_refresh={pair.refresh_token}", "X-CSRF-Token": csrf})
+        request.headers.pop("Origin", None)
+        if number % 4 == 0:
+            del request.headers["X-CSRF-Token"]
+        if number % 5 == 0:
+            request.headers["Origin"] = "https://elsewhere.example"
 
     def _new_user(self, number: int, password: str) -> UserSummary:
         with self._api.app.app_context():

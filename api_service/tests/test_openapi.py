@@ -18,7 +18,7 @@ from api_service.tests.helpers import Api
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "openapi.yaml"
-MAKERS = {"Problem": (0, 1), "_Answer": (0, 1), "_refusal": (None, 0)}
+MAKERS = {"Problem": (0, 1), "_Answer": (0, 1), "refusal": (None, 0), "tokens.refusal": (None, 0)}
 """What makes a problem in the code: where its status (None: 401) and its slug stand among the arguments."""
 
 PASSED_ON = {"slug", "self.slug"}

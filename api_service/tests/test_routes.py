@@ -6,7 +6,12 @@ from flask import Flask
 
 from api_service.tests.helpers import Api, ExpectProblem
 
-PUBLIC = {("POST", "/api/v1/login"), ("GET", "/healthz")}
+PUBLIC = {
+    ("POST", "/api/v1/login"),
+    ("POST", "/api/v1/session"),
+    ("DELETE", "/api/v1/session"),  # without a session it ends none
+    ("GET", "/healthz"),
+}
 ADMIN_ONLY = {
     ("GET", "/api/v1/stats"),
     ("GET", "/api/v1/providers"),
@@ -26,6 +31,7 @@ USERS = {
     ("POST", "/api/v1/users/me/password"),
     ("POST", "/api/v1/logout"),
     ("POST", "/api/v1/refresh"),
+    ("POST", "/api/v1/session/refresh"),
 }
 
 
@@ -125,6 +131,8 @@ def test_an_unknown_address_is_a_404(api: Api, expect_problem: ExpectProblem, pa
         ("DELETE", "/api/v1/audit", "GET, HEAD"),
         ("GET", "/api/v1/refresh", "POST"),
         ("GET", "/api/v1/logout", "POST"),
+        ("GET", "/api/v1/session", "DELETE, POST"),
+        ("DELETE", "/api/v1/session/refresh", "POST"),
         ("GET", "/api/v1/users/me/password", "POST"),
         ("DELETE", "/api/v1/users/me", "GET, HEAD"),
         ("DELETE", "/api/v1/users", "GET, HEAD, POST"),
