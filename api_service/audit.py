@@ -81,8 +81,8 @@ def record(connection: Connection, event: AuditEvent, user_id: int | None, **det
     """Write one row in the transaction of `connection`, one of `writing`, and one line of the log when it commits.
 
     `user_id` is the account that the event is about; None when there is none, as for a log-in with an unknown name.
-    Who acted is that user, or the command line (`detail` says so). `detail` is a few short values of ours: never a
-    secret, never a text that somebody typed.
+    Who acted is that user, unless `detail` has `by`: the id of a super user, or the command line. `detail` is a few
+    short values of ours: never a secret, never a text that somebody typed.
     """
     row = _row(event, user_id, detail)
     connection.execute(insert(AuditEntry).inline(), row | {"detail": json.dumps(row["detail"])})

@@ -26,7 +26,7 @@ from service_kit.problems import Problem
 _EXTENSION: Final = "rate_limits"
 _PREFIX: Final = "stock-quotes:v1:rate"
 _EXEMPT: Final = {"health.healthz"}
-_LOGIN: Final = "api.login.log_in"
+_LOGINS: Final = {"api.login.log_in", "api.browser_session.log_in"}
 _QUOTES: Final = {"api.stock", "api.quotes"}
 """Blueprints whose calls ask the stock service for quotes."""
 
@@ -100,12 +100,12 @@ def _before() -> None:
     if request.endpoint in _EXEMPT:
         return
     _limits().count_address(client_network())
-    if request.endpoint == _LOGIN:
+    if request.endpoint in _LOGINS:
         _limits().check_login(client_network())
 
 
 def _after(response: Response) -> Response:
-    if request.endpoint == _LOGIN and response.status_code == HTTPStatus.UNAUTHORIZED:
+    if request.endpoint in _LOGINS and response.status_code == HTTPStatus.UNAUTHORIZED:
         _limits().count_failed_login(client_network())
     return response
 

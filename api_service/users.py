@@ -1,23 +1,24 @@
 """The users table: who logs in, who is asking, and who may do what."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, update
 
 from api_service import audit
 from api_service.audit import AuditEvent
 from api_service.database import insert_into, reading, writing
 from api_service.models import MAX_USERNAME_LENGTH, Role, User
+from api_service.user_list import SUMMARY, UserSummary
 
 _USERNAME: Final = re.compile(r"[\w.@+-]+")
 
 _CREDENTIALS: Final = select(User.id, User.username, User.password_hash, User.active, User.token_version).where(
     User.username == bindparam("username")
 )
-_ALL: Final = select(User.username, User.role, User.active, User.created_at).order_by(User.username)
 _END_TOKENS: Final = {"token_version": User.token_version + 1}
 
 
@@ -30,7 +31,7 @@ class UserExistsError(UserError):
 
 
 class UnknownUserError(UserError):
-    """Nobody has that name."""
+    """Nobody has that name or id."""
 
 
 class LastAdminError(UserError):
@@ -58,13 +59,12 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class UserSummary:
-    """One line of the list of users."""
+class Changes:
+    """What is to be different about a user; None leaves it as it is."""
 
-    username: str
-    role: Role
-    active: bool
-    created_at: datetime
+    active: bool | None = None
+    role: Role | None = None
+    password_hash: str | None = field(default=None, repr=False)
 
 
 def is_valid_username(text: str) -> bool:
@@ -78,37 +78,64 @@ def find_credentials(username: str) -> Credentials | None:
     return Credentials(*row) if row else None
 
 
-def list_users() -> list[UserSummary]:
-    """All users by name."""
-    with reading() as connection:
-        return [UserSummary(*row) for row in connection.execute(_ALL)]
+def add_user(username: str, password_hash: str, role: Role, *, by: int | None = None) -> UserSummary:
+    """Add an active user; `by` is the id of the super user who asked for it.
 
-
-def add_user(username: str, password_hash: str, role: Role) -> None:
-    """:raises UserExistsError: the name is taken; that user is left as it is."""
-    user = {
-        "username": username,
-        "password_hash": password_hash,
-        "role": role,
-        "active": True,
-        "created_at": datetime.now(UTC),
-    }
+    :raises UserExistsError: the name is taken; that user is left as it is.
+    """
+    user: dict[str, Any] = {"username": username, "role": role, "active": True, "created_at": datetime.now(UTC)}
     with writing() as connection:
         insert = insert_into(User, connection.dialect.name).on_conflict_do_nothing(index_elements=[User.username])
-        user_id = connection.scalar(insert.returning(User.id), user)
+        user_id = connection.scalar(insert.returning(User.id), user | {"password_hash": password_hash})
         if user_id is None:
             raise UserExistsError(f"User {username} exists already.")
-        audit.record(connection, AuditEvent.USER_ADDED, user_id, role=role.value)
+        audit.record(connection, AuditEvent.USER_ADDED, user_id, role=role.value, **_actor(by))
+    return UserSummary(id=user_id, **user)
+
+
+def change_user(who: int | str, changes: Changes, *, by: int | None = None) -> UserSummary:
+    """Change the user with that id or name, all of it or nothing, and return what became of them.
+
+    What is so already is no change. Each change is recorded by itself, as one of the super user `by`. All but letting
+    somebody in again ends the user's tokens, so that nobody works on with what they no longer have.
+
+    :raises UnknownUserError: there is no such user.
+    :raises LastAdminError: it is the last active super user, and would no longer be one.
+    """
+    with writing() as connection:
+        if changes.active is False or changes.role not in (None, Role.ADMIN):
+            _keep_an_admin(connection, who)
+        user = _lock(connection, who)
+        values = {each.name: getattr(changes, each.name) for each in fields(changes)}
+        values = {name: value for name, value in values.items() if value not in (None, getattr(user, name, None))}
+        if not values:
+            return user
+        ending = {} if values == {"active": True} else _END_TOKENS
+        connection.execute(update(User).where(User.id == user.id).values(**values, **ending))
+        for event, detail in _events(values):
+            audit.record(connection, event, user.id, **detail, **_actor(by))
+    values.pop("password_hash", None)
+    return replace(user, **values)
 
 
 def set_password_hash(username: str, password_hash: str) -> None:
-    """Give a user a new password, which ends all their tokens.
+    """Give a user a new password, which ends all their tokens; it raises what `change_user` raises."""
+    change_user(username, Changes(password_hash=password_hash))
 
-    :raises UnknownUserError: nobody has that name.
-    """
-    with writing() as connection:
-        user_id = _change(connection, username, password_hash=password_hash, **_END_TOKENS)
-        audit.record(connection, AuditEvent.PASSWORD_CHANGED, user_id)
+
+def set_role(username: str, role: Role) -> None:
+    """Say what a user may do; it raises what `change_user` raises."""
+    change_user(username, Changes(role=role))
+
+
+def deactivate_user(username: str) -> None:
+    """End a user's access, from the next request on; it raises what `change_user` raises."""
+    change_user(username, Changes(active=False))
+
+
+def activate_user(username: str) -> None:
+    """Let a user log in again; tokens of before stay ended. It raises what `change_user` raises."""
+    change_user(username, Changes(active=True))
 
 
 def change_own_password(user_id: int, token_version: int, password_hash: str) -> bool:
@@ -141,56 +168,39 @@ def end_all_tokens(user_id: int) -> None:
         audit.record(connection, AuditEvent.LOGGED_OUT, user_id, everywhere="yes")
 
 
-def set_role(username: str, role: Role) -> None:
-    """Say what a user may do; their tokens end, so that nobody works on in a role they no longer have.
-
-    :raises UnknownUserError: nobody has that name.
-    :raises LastAdminError: it is the last active super user, and would no longer be one.
-    """
-    with writing() as connection:
-        if role is not Role.ADMIN:
-            _keep_an_admin(connection, username)
-        user_id = _change(connection, username, role=role, **_END_TOKENS)
-        audit.record(connection, AuditEvent.ROLE_CHANGED, user_id, role=role.value)
+def _lock(connection: Connection, who: int | str) -> UserSummary:
+    """The user, whom nobody else changes before this transaction ends."""
+    row = connection.execute(SUMMARY.where(_is(who)).with_for_update()).one_or_none()
+    if row is None:
+        raise UnknownUserError(f"There is no user {who}.")
+    return UserSummary(*row)
 
 
-def deactivate_user(username: str) -> None:
-    """End a user's access, from the next request on.
-
-    :raises UnknownUserError: nobody has that name.
-    :raises LastAdminError: it is the last active super user.
-    """
-    with writing() as connection:
-        _keep_an_admin(connection, username)
-        user_id = _change(connection, username, active=False, **_END_TOKENS)
-        audit.record(connection, AuditEvent.USER_DEACTIVATED, user_id)
+def _is(who: int | str) -> ColumnElement[bool]:
+    return User.username == who if isinstance(who, str) else User.id == who
 
 
-def activate_user(username: str) -> None:
-    """Let a user log in again; tokens of before stay ended.
-
-    :raises UnknownUserError: nobody has that name.
-    """
-    with writing() as connection:
-        user_id = _change(connection, username, active=True)
-        audit.record(connection, AuditEvent.USER_ACTIVATED, user_id)
-
-
-def _change(connection: Connection, username: str, **values: Any) -> int:
-    """The id of the user that was changed."""
-    change = update(User).where(User.username == username).values(**values).returning(User.id)
-    user_id: int | None = connection.scalar(change)
-    if user_id is None:
-        raise UnknownUserError(f"There is no user {username}.")
-    return user_id
+def _events(values: dict[str, Any]) -> Iterator[tuple[AuditEvent, dict[str, str]]]:
+    if "active" in values:
+        yield AuditEvent.USER_ACTIVATED if values["active"] else AuditEvent.USER_DEACTIVATED, {}
+    if "role" in values:
+        yield AuditEvent.ROLE_CHANGED, {"role": values["role"].value}
+    if "password_hash" in values:
+        yield AuditEvent.PASSWORD_CHANGED, {}
 
 
-def _keep_an_admin(connection: Connection, username: str) -> None:
+def _actor(by: int | None) -> dict[str, int]:
+    return {} if by is None else {"by": by}
+
+
+def _keep_an_admin(connection: Connection, who: int | str) -> None:
     """Refuse what would leave no active super user.
 
     Their rows stay locked until the commit, so that two super users who take each other's role at the same time cannot
     both succeed.
     """
-    admins = select(User.username).where(User.role == Role.ADMIN, User.active).order_by(User.id).with_for_update()
-    if connection.scalars(admins).all() == [username]:
-        raise LastAdminError(f"{username} is the last active super user; make another one first.")
+    is_admin = (User.role == Role.ADMIN, User.active)
+    query = select(User.id, User.username).where(*is_admin).order_by(User.id).with_for_update()
+    admins = connection.execute(query).all()
+    if len(admins) == 1 and who in admins[0]:  # as its id or as its name
+        raise LastAdminError(f"{admins[0].username} is the last active super user; make another one first.")

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
-from typing import Literal, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from flask import request
 
 from api_service import audit, rate_limits
 from api_service.audit import AuditEvent
-from api_service.auth import tokens
+from api_service.auth import browser_sessions, tokens
 from api_service.auth.tokens import current_user
 from api_service.database import writing
 from api_service.models import Role
@@ -42,6 +42,19 @@ def refresh_token_required(view: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
+def session_cookie_required(view: Callable[P, R]) -> Callable[P, R]:
+    """Let the call of one of our pages through when its browser has a session, used before or not; else 401 or 403."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        browser_sessions.require_own_page()
+        browser_sessions.require()
+        rate_limits.count_user(current_user().id)
+        return view(*args, **kwargs)
+
+    return guarded
+
+
 def admin_required(view: Callable[P, R]) -> Callable[P, R]:
     """Let the call through for super users; else answer 401 (who?) or 403 (not you).
 
@@ -63,7 +76,7 @@ def admin_required(view: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
-def _identify(kind: Literal["access", "refresh"]) -> None:
+def _identify(kind: tokens.Kind) -> None:
     """Only now it is known who is calling, and may be counted."""
     tokens.require(kind)
     rate_limits.count_user(current_user().id)

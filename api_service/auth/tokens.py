@@ -27,6 +27,10 @@ LIFETIME: Final = timedelta(minutes=60)
 CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 """Every 401 names the scheme (https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2)."""
 
+REFRESH_COOKIE: Final = "stock_quotes_refresh"
+
+Kind = Literal["access", "refresh"]
+
 _NAME: Final = "stock-quotes-api"
 """Issuer and audience: this service makes its tokens for itself."""
 
@@ -60,7 +64,8 @@ def init_app(app: Flask, secret_key: str) -> None:
         JWT_ALGORITHM="HS256",
         JWT_DECODE_ALGORITHMS=["HS256"],
         JWT_TOKEN_LOCATION=["headers"],
-        JWT_COOKIE_CSRF_PROTECT=False,  # without cookies there is nothing to protect; the claim would only be weight
+        JWT_REFRESH_COOKIE_NAME=REFRESH_COOKIE,  # for the calls that say so: see `auth.browser_sessions`
+        JWT_COOKIE_CSRF_PROTECT=False,  # it would put its claim into every token; `auth.browser_sessions` checks it
         JWT_ACCESS_TOKEN_EXPIRES=LIFETIME,
         JWT_REFRESH_TOKEN_EXPIRES=REFRESH_LIFETIME,
         JWT_DECODE_LEEWAY=_LEEWAY.total_seconds(),
@@ -76,31 +81,50 @@ def init_app(app: Flask, secret_key: str) -> None:
     _register_checks(manager, secret_key)
 
 
-def issue(user_id: int, token_version: int, family: str | None = None) -> TokenPair:
+def issue(user_id: int, token_version: int, family: str | None = None, *, csrf: str | None = None) -> TokenPair:
     """Tokens that say who, never what they may do: that is read from the database on every request.
 
     Without a `family` they begin one, as a log-in does. `token_version` must be the one that the caller has been
-    checked against; a later one would outlive the change that ended it.
+    checked against; a later one would outlive the change that ended it. The refresh token knows `csrf`, if given.
     """
-    claims = {"tv": token_version, "fam": family or secrets.token_hex(16)}
+    claims: dict[str, str | int] = {"tv": token_version, "fam": family or secrets.token_hex(16)}
     return TokenPair(
         create_access_token(str(user_id), additional_claims=claims),
-        create_refresh_token(str(user_id), additional_claims=claims),
+        create_refresh_token(str(user_id), additional_claims=claims if csrf is None else claims | {"csrf": csrf}),
     )
 
 
-def require(kind: Literal["access", "refresh"]) -> None:
-    """Let the request through if it carries a token of that kind which counts; else answer 401."""
+def require(kind: Kind) -> None:
+    """Let the request through if its header carries a token of that kind which counts; else answer 401."""
     known: VerifiedTokens = current_app.extensions[_VERIFIED]
     header = request.headers.get("Authorization", "")
     token, expires_at = known.get(header) if kind == "access" else None, None
     if token is None:
-        token, expires_at = _verified(kind)
+        claims = verified(kind, "headers")
+        token, expires_at = session_token(claims), int(claims["exp"])  # a number, also where it came as a text
+    admit(token, kind)
+    if kind == "access" and expires_at is not None:
+        known.add(header, token, expires_at)
+
+
+def verified(kind: Kind, location: Literal["headers", "cookies"]) -> dict[str, Any]:
+    """The claims of the request's token of that kind; those of a token that is wrong end the request with a 401."""
+    found = verify_jwt_in_request(refresh=kind == "refresh", locations=[location])
+    assert found  # it is not optional
+    claims: dict[str, Any] = found[1]
+    return claims
+
+
+def session_token(claims: dict[str, Any]) -> SessionToken:
+    """What they say, when they are `verified`."""
+    return SessionToken(id=claims["jti"], family=claims["fam"], user_id=int(claims["sub"]), token_version=claims["tv"])
+
+
+def admit(token: SessionToken, kind: Kind) -> None:
+    """Let the request through as one of the token's user, if the token still counts; else answer 401."""
     user = sessions.load_current_user(token, whatever_its_id=kind == "refresh")
     if user is None:
         raise session_ended()
-    if kind == "access" and expires_at is not None:
-        known.add(header, token, expires_at)
     g.session_token, g.current_user = token, user
 
 
@@ -116,31 +140,20 @@ def current_user() -> CurrentUser:
 
 def session_ended() -> Problem:
     """The 401 for a token that counted when the request came in, and then no longer."""
-    return _refusal(_INVALID, _LOG_IN_AGAIN)
-
-
-def _verified(kind: Literal["access", "refresh"]) -> tuple[SessionToken, int]:
-    """The token of the request, and when it expires, in seconds since 1970."""
-    verified = verify_jwt_in_request(refresh=kind == "refresh")
-    assert verified  # it is not optional
-    _, claims = verified
-    token = SessionToken(
-        id=claims["jti"], family=claims["fam"], user_id=int(claims["sub"]), token_version=claims["tv"]
-    )
-    return token, int(claims["exp"])  # a number, also where it came as a text
+    return refusal(_INVALID, _LOG_IN_AGAIN)
 
 
 def _register_refusals(manager: JWTManager) -> None:
     def answer_invalid(*_: Any) -> Response:
-        return _refusal(_INVALID, _LOG_IN_AGAIN).response()
+        return refusal(_INVALID, _LOG_IN_AGAIN).response()
 
     def answer_missing(_: str) -> Response:
         detail = "This call needs a token: log in, then send Authorization: Bearer <token>."
-        return _refusal("token-missing", detail).response()
+        return refusal("token-missing", detail).response()
 
     def answer_expired(*_: Any) -> Response:
         detail = "The token has expired. Refresh it with POST /api/v1/refresh, or log in again."
-        return _refusal("token-expired", detail).response()
+        return refusal("token-expired", detail).response()
 
     manager.unauthorized_loader(answer_missing)
     manager.expired_token_loader(answer_expired)
@@ -152,10 +165,11 @@ def _register_refusals(manager: JWTManager) -> None:
 
 def _refuse_immature(_: ImmatureSignatureError) -> Response:
     detail = "The token is from the future: the clocks of two servers differ. Log in again, and tell the operators."
-    return _refusal("token-not-yet-valid", detail).response()
+    return refusal("token-not-yet-valid", detail).response()
 
 
-def _refusal(slug: str, detail: str) -> Problem:
+def refusal(slug: str, detail: str) -> Problem:
+    """A 401 that names the scheme, and is logged."""
     _log.warning("auth.token_rejected", extra={"reason": slug})
     return Problem(HTTPStatus.UNAUTHORIZED, slug, detail, headers=CHALLENGE)
 

@@ -6,13 +6,38 @@ from flask import Blueprint, Flask, Response
 
 from api_service.auth.throttle import TooManyAttemptsError
 from api_service.database import DatabaseUnavailableError
-from api_service.resources import audit, health, history, login, password, providers, quotes, sessions, stats, stock
+from api_service.resources import (
+    audit,
+    browser_session,
+    health,
+    history,
+    login,
+    password,
+    providers,
+    quotes,
+    sessions,
+    stats,
+    stock,
+    users,
+)
 from service_kit.problems import Problem
 
 
 def init_app(app: Flask) -> None:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
-    for resource in (login, sessions, password, stock, quotes, history, stats, providers, audit):
+    for resource in (
+        login,
+        sessions,
+        browser_session,
+        password,
+        stock,
+        quotes,
+        history,
+        stats,
+        users,
+        providers,
+        audit,
+    ):
         api.register_blueprint(resource.blueprint)
     app.register_blueprint(api)
     app.register_blueprint(health.blueprint)

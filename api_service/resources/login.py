@@ -10,6 +10,7 @@ from api_service.auth.credentials import authenticate
 from api_service.resources.request_parts import json_body
 from api_service.resources.schemas import LoginBody, TokenPairBody
 from api_service.services import services
+from api_service.users import Credentials
 from service_kit.problems import Problem
 
 blueprint = Blueprint("login", __name__)
@@ -19,10 +20,20 @@ _PAIR: Final = TokenPairBody()
 
 @blueprint.post("/login")
 def log_in() -> dict[str, Any]:
+    user = user_of_body()
+    answer: dict[str, Any] = _PAIR.dump(tokens.issue(user.user_id, user.token_version))
+    return answer
+
+
+def user_of_body() -> Credentials:
+    """The user whose name and password the body has.
+
+    :raises Problem: 400, the body is not what it should be; 401, nobody may log in with that.
+    :raises TooManyAttemptsError: too many were wrong; this one was not looked at.
+    """
     body = json_body(_LOGIN)
     user = authenticate(services().passwords, body["username"], body["password"])
     if user is None:
         detail = "The user name or the password is wrong, or the account is not active."
         raise Problem(HTTPStatus.UNAUTHORIZED, "login-failed", detail, headers=tokens.CHALLENGE)
-    answer: dict[str, Any] = _PAIR.dump(tokens.issue(user.user_id, user.token_version))
-    return answer
+    return user

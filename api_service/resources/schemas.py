@@ -4,10 +4,11 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from api_service.auth.passwords import MAX_PASSWORD_LENGTH
-from api_service.models import MAX_USERNAME_LENGTH
+from api_service.models import MAX_USERNAME_LENGTH, Role
+from api_service.users import is_valid_username
 from stock_contract import BreakerState
 
 
@@ -23,6 +24,20 @@ def _has_no_nul(value: str) -> None:
     """PostgreSQL takes no NUL in a text (https://www.postgresql.org/docs/current/datatype-character.html)."""
     if "\0" in value:
         raise ValidationError("Not a valid text.")
+
+
+def _is_new_name(value: str) -> None:
+    if not is_valid_username(value):
+        raise ValidationError(f"A name has 1 to {MAX_USERNAME_LENGTH} letters, digits and . _ @ + -")
+
+
+class _TrueOrFalse(fields.Boolean):
+    """Nothing that only looks like one of the two, such as 1 or "no"."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise self.make_error("invalid", input=value)
 
 
 class _UtcSeconds(fields.Field[datetime]):
@@ -68,6 +83,40 @@ class PasswordChangeBody(_Body):
 
     current_password = fields.String(required=True, validate=[validate.Length(1, MAX_PASSWORD_LENGTH), _is_text])
     new_password = fields.String(required=True, validate=_is_text)
+
+
+class NewUserBody(_Body):
+    """The password's length is a matter of `auth.password_rules`, as in `PasswordChangeBody`."""
+
+    username = fields.String(required=True, validate=_is_new_name)
+    password = fields.String(required=True, validate=_is_text)
+    role = fields.Enum(Role, by_value=True, load_default=Role.USER)
+
+
+class UserChangeBody(_Body):
+    """At least one of them; the password as in `NewUserBody`."""
+
+    active = _TrueOrFalse()
+    role = fields.Enum(Role, by_value=True)
+    password = fields.String(validate=_is_text)
+
+    @validates_schema
+    def _is_a_change(self, data: dict[str, Any], **_: Any) -> None:
+        if not data:
+            raise ValidationError("Nothing is to be changed.")
+
+
+class CurrentUserBody(_Body):
+    id = fields.Integer()
+    username = fields.String()
+    role = fields.Enum(Role, by_value=True)
+
+
+class UserBody(CurrentUserBody):
+    """What super users see of a user."""
+
+    active = fields.Boolean()
+    created_at = _UtcSeconds()
 
 
 class TokenPairBody(_Body):

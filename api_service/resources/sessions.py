@@ -10,6 +10,7 @@ from api_service.auth import tokens
 from api_service.auth.helpers import login_required, refresh_token_required
 from api_service.resources.request_parts import flag_of_query
 from api_service.resources.schemas import TokenPairBody
+from api_service.sessions import SessionToken
 
 blueprint = Blueprint("sessions", __name__)
 _PAIR: Final = TokenPairBody()
@@ -18,9 +19,7 @@ _PAIR: Final = TokenPairBody()
 @blueprint.post("/refresh")
 @refresh_token_required
 def refresh() -> dict[str, Any]:
-    used = tokens.presented()
-    if not sessions.rotate(used):
-        raise tokens.session_ended()
+    used = use_up_refresh_token()
     answer: dict[str, Any] = _PAIR.dump(tokens.issue(used.user_id, used.token_version, used.family))
     return answer
 
@@ -33,6 +32,21 @@ def log_out() -> Response:
         users.end_all_tokens(tokens.presented().user_id)
     else:
         sessions.end(tokens.presented())
+    return no_content()
+
+
+def use_up_refresh_token() -> SessionToken:
+    """The refresh token of this request, for which new ones may be made.
+
+    :raises Problem: 401, it was used before.
+    """
+    used = tokens.presented()
+    if not sessions.rotate(used):
+        raise tokens.session_ended()
+    return used
+
+
+def no_content() -> Response:
     answer = Response(status=HTTPStatus.NO_CONTENT)
     del answer.headers["Content-Type"]  # there is none
     return answer

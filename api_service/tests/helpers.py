@@ -118,6 +118,9 @@ class Api:
         headers = {"Authorization": f"Bearer {token}"}
         return self.client.post(path, headers=headers, json=json, query_string=query or None)
 
+    def patch(self, path: str, *, by: str, json: Any) -> TestResponse:
+        return self.client.patch(path, headers={"Authorization": f"Bearer {self.token_of(by)}"}, json=json)
+
     def log_in(self, username: Any, password: Any, address: str = "127.0.0.1") -> TestResponse:
         body = {"username": username, "password": password}
         # A client of its own, so that threads may call it.

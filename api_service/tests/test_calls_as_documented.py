@@ -1,6 +1,7 @@
 """The API answers as docs/openapi.yaml says: more than 2,000 calls by schemathesis find nothing else."""
 
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -25,10 +26,12 @@ from schemathesis.hooks import HookContext
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from api_service import services
+from api_service.auth import browser_sessions
 from api_service.auth.passwords import MAX_PASSWORD_LENGTH, Passwords
-from api_service.models import Role
+from api_service.models import MAX_USER_ID, Role
 from api_service.tests.helpers import Api, MakeApi, ScriptedStockClient
-from api_service.users import add_user, set_password_hash
+from api_service.user_list import UserSummary
+from api_service.users import Changes, add_user, change_user, find_credentials, set_password_hash
 from stock_contract import BreakerState, ErrorCode, Failure, ProviderStatus, Quote
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.yaml"
@@ -65,8 +68,9 @@ class _UnknownNumbers(dict[str, Quote | Failure]):
 class _Callers(AuthBase):
     """Says who sends each request, when it is sent.
 
-    What ends sessions is called by a user of its own, so that the tokens of all others stay good. Each request comes
-    from an address of its own: the login throttle counts by address, and its 429 would hide every other answer.
+    What ends sessions is called by a user of its own, and accounts are changed of users of their own, so that the
+    tokens of all others stay good. Each request comes from an address of its own: the login throttle counts by
+    address, and its 429 would hide every other answer.
     """
 
     def __init__(self, api: Api, passwords: Passwords) -> None:
@@ -75,11 +79,16 @@ class _Callers(AuthBase):
         self._tokens = {name: api.token_of(name) for name in ("admin", "johndoe")}
         self._numbers = count(1)
         self._calls: Counter[str] = Counter()
+        self._changed: list[str] = []
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         number = next(self._numbers)
         request.headers["X-Forwarded-For"] = f"2001:db8:{number:x}::1"
         request.headers["Authorization"] = f"Bearer {self._token(number, request)}"
+        if request.method == "PATCH":
+            self._aim(number, request)
+        if urlsplit(str(request.url)).path.startswith("/api/v1/session"):
+            self._be_a_page(number, request)
         return request
 
     def _token(self, number: int, request: PreparedRequest) -> str:
@@ -89,12 +98,41 @@ class _Callers(AuthBase):
         refused = self._calls[path] % 4 == 0
         if path not in ENDS_SESSIONS:
             return self._tokens["johndoe" if refused else "admin"]
-        name = f"user{number}"
-        password = "another" if refused else _password_sent(request)
-        with self._api.app.app_context():
-            add_user(name, self._passwords.hash(password), Role.USER)
+        name = self._new_user(number, "another" if refused else _password_sent(request)).username
         pair = self._api.pair_of(name)
         return pair.refresh_token if path == "/api/v1/refresh" else pair.token
+
+    def _be_a_page(self, number: int, request: PreparedRequest) -> None:
+        """Of a browser with a session of its own; at times one without its CSRF value, or of another origin."""
+        name = self._new_user(number, "another").username
+        with self._api.app.app_context():
+            user = find_credentials(name)
+            assert user is not None
+            pair, csrf = browser_sessions.issue(user.user_id, user.token_version)
+        request.headers.update({"Cookie": f"stock_quotes_refresh={pair.refresh_token}", "X-CSRF-Token": csrf})
+        request.headers.pop("Origin", None)
+        if number % 4 == 0:
+            del request.headers["X-CSRF-Token"]
+        if number % 5 == 0:
+            request.headers["Origin"] = "https://elsewhere.example"
+
+    def _new_user(self, number: int, password: str) -> UserSummary:
+        with self._api.app.app_context():
+            return add_user(f"user{number}", self._passwords.hash(password), Role.USER)
+
+    def _aim(self, number: int, request: PreparedRequest) -> None:
+        """Have the account that is changed be a new user's; or that of the last super user, where that must fail."""
+        address = urlsplit(str(request.url))
+        named = re.fullmatch(r"/api/v1/users/(\d{1,10})", address.path)
+        if not named or not 1 <= int(named[1]) <= MAX_USER_ID:
+            return  # what no account can have stays wrong
+        with self._api.app.app_context():
+            for name in self._changed:
+                change_user(name, Changes(role=Role.USER))
+        target = self._new_user(number, "another")
+        self._changed = [target.username]
+        of_the_last = number % 2 and _takes_rights(request)
+        request.url = address._replace(path=f"/api/v1/users/{1 if of_the_last else target.id}").geturl()
 
 
 def _password_sent(request: PreparedRequest) -> str:
@@ -105,6 +143,14 @@ def _password_sent(request: PreparedRequest) -> str:
     except (ValueError, TypeError, KeyError, AttributeError):
         return "another"
     return str(password) if len(password) <= MAX_PASSWORD_LENGTH else "another"
+
+
+def _takes_rights(request: PreparedRequest) -> bool:
+    try:
+        body = json.loads(request.body or b"")
+    except ValueError:
+        return False
+    return isinstance(body, dict) and (body.get("active") is False or body.get("role") == "USER")
 
 
 class _Quiet(WSGIRequestHandler):
@@ -146,6 +192,7 @@ def _expected() -> set[tuple[str, str]]:
         (f"{method.upper()} {path}", status)
         for path, calls in paths.items()
         for method, call in calls.items()
+        if method != "parameters"
         for status, answer in call["responses"].items()
         if status in SEEN and answer.get("$ref") != "#/components/responses/BadHost"
     }

@@ -1,6 +1,8 @@
 import base64
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import flask_migrate
 import pytest
 from click.testing import CliRunner
@@ -61,11 +63,46 @@ def empty(tmp_path: Path) -> Action:
 def test_init_creates_the_two_demo_users_and_says_so(empty: Action) -> None:
     assert empty("init") == "Created user admin (ADMIN).\nCreated user johndoe (USER).\n"
     lines = empty("users", "list").splitlines()
-    assert [line.split()[:3] for line in lines] == [
-        ["NAME", "ROLE", "STATE"],
-        ["admin", "ADMIN", "active"],
-        ["johndoe", "USER", "active"],
+    assert [line.split()[:4] for line in lines] == [
+        ["ID", "NAME", "ROLE", "STATE"],
+        ["1", "admin", "ADMIN", "active"],
+        ["2", "johndoe", "USER", "active"],
     ]
+
+
+def commands_below(group: click.Group) -> Iterator[click.Command]:
+    for command in group.commands.values():
+        yield command
+        if isinstance(command, click.Group):
+            yield from commands_below(command)
+
+
+def test_every_command_and_option_says_what_it_does_and_no_line_is_cut() -> None:
+    commands = list(commands_below(cli))
+    assert len(commands) >= 8
+    for command in commands:
+        short = command.get_short_help_str()
+        assert short.endswith(".")
+        assert not short.endswith("...")
+        options = [each for each in command.params if isinstance(each, click.Option)]
+        assert [option.name for option in options if not option.help] == []
+
+
+def test_the_help_shows_what_to_type(run: Action) -> None:
+    for option in ("--help", "-h"):
+        assert "  python commands.py users add ann --admin --generate-password\n" in run(option)
+    assert run("users", "-h") == run("users", "--help")
+
+
+def test_the_list_is_a_table(run: Action) -> None:
+    run("users", "add", "someone.with.a.long.name@example.org", "--generate-password")
+    header, *rows = run("users", "list").splitlines()
+    for title in ("NAME", "ROLE", "STATE", "CREATED"):
+        place = header.index(title)
+        assert {row[place - 2 : place] for row in rows} == {"  "}
+        assert " " not in {row[place] for row in rows}
+    assert [row.split()[0] for row in rows] == ["1", "3", "2", "4"]
+    assert all(row.endswith(" UTC") for row in rows)
 
 
 def test_init_is_safe_to_repeat_and_resets_no_password(run: Action, api: Api) -> None:
@@ -193,7 +230,7 @@ def test_the_last_super_user_stays_and_any_other_may_go(run: Action) -> None:
     assert run("users", "deactivate", "admin") == "User admin is inactive.\n"
     run("users", "deactivate", "boss", exit_code=1)
     run("users", "deactivate", "johndoe")
-    states = [line.split()[::2][:2] for line in run("users", "list").splitlines()[1:]]
+    states = [line.split()[1:4:2] for line in run("users", "list").splitlines()[1:]]
     assert states == [["admin", "inactive"], ["boss", "active"], ["jane", "active"], ["johndoe", "inactive"]]
 
 

@@ -18,7 +18,7 @@ from api_service.tests.helpers import Api
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "openapi.yaml"
-MAKERS = {"Problem": (0, 1), "_Answer": (0, 1), "_refusal": (None, 0)}
+MAKERS = {"Problem": (0, 1), "_Answer": (0, 1), "refusal": (None, 0), "tokens.refusal": (None, 0)}
 """What makes a problem in the code: where its status (None: 401) and its slug stand among the arguments."""
 
 PASSED_ON = {"slug", "self.slug"}
@@ -60,10 +60,16 @@ def _problems_of(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield HTTPStatus[status.removeprefix("HTTPStatus.")], known
 
 
+def calls_of(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Path, method and call; a path also has the parameters that its calls share."""
+    for path, calls in document["paths"].items():
+        yield from ((path, method, call) for method, call in calls.items() if method != "parameters")
+
+
 def test_it_names_exactly_the_calls_that_there_are(document: dict[str, Any], api: Api) -> None:
-    described = {(method.upper(), path) for path, calls in document["paths"].items() for method in calls}
+    described = {(method.upper(), path) for path, method, _ in calls_of(document)}
     routes = {
-        (method, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in api.app.url_map.iter_rules()
         for method in rule.methods - {"HEAD"}
     }
@@ -88,7 +94,7 @@ def test_the_code_has_the_problems_that_everybody_knows(problems: set[tuple[int,
 def test_it_names_every_problem_at_its_status(document: dict[str, Any], problems: set[tuple[int, str]]) -> None:
     answers = document["components"]["responses"]
     described = {(405, slug) for slug in re.findall(r"405 `/problems/([a-z-]+)`", document["info"]["description"])}
-    for call in (call for calls in document["paths"].values() for call in calls.values()):
+    for _, _, call in calls_of(document):
         for status, answer in call["responses"].items():
             text = json.dumps(answers[answer["$ref"].rpartition("/")[2]]) if "$ref" in answer else ""
             described |= {(int(status), slug) for slug in re.findall(r'"/problems/([a-z-]+)"', text)}

@@ -6,17 +6,32 @@ from flask import Flask
 
 from api_service.tests.helpers import Api, ExpectProblem
 
-PUBLIC = {("POST", "/api/v1/login"), ("GET", "/healthz")}
-ADMIN_ONLY = {("GET", "/api/v1/stats"), ("GET", "/api/v1/providers"), ("GET", "/api/v1/audit")}
+PUBLIC = {
+    ("POST", "/api/v1/login"),
+    ("POST", "/api/v1/session"),
+    ("DELETE", "/api/v1/session"),  # without a session it ends none
+    ("GET", "/healthz"),
+}
+ADMIN_ONLY = {
+    ("GET", "/api/v1/stats"),
+    ("GET", "/api/v1/providers"),
+    ("GET", "/api/v1/audit"),
+    ("GET", "/api/v1/users"),
+    ("POST", "/api/v1/users"),
+    ("GET", "/api/v1/users/<int:user_id>"),
+    ("PATCH", "/api/v1/users/<int:user_id>"),
+}
 PUBLIC_HEADS = {("HEAD", "/healthz")}
 USERS = {
     ("GET", "/api/v1/stock"),
     ("GET", "/api/v1/quotes"),
     ("GET", "/api/v1/quotes/<symbol>"),
     ("GET", "/api/v1/users/history"),
+    ("GET", "/api/v1/users/me"),
     ("POST", "/api/v1/users/me/password"),
     ("POST", "/api/v1/logout"),
     ("POST", "/api/v1/refresh"),
+    ("POST", "/api/v1/session/refresh"),
 }
 
 
@@ -27,6 +42,11 @@ def calls_of(app: Flask) -> Iterator[tuple[str, str]]:
             yield method, rule.rule
 
 
+def address(rule: str) -> str:
+    """One that the rule matches."""
+    return rule.replace("<symbol>", "aapl.us").replace("<int:user_id>", "1")
+
+
 def test_every_call_needs_a_token_unless_it_is_listed_as_public(
     app: Flask, api: Api, expect_problem: ExpectProblem
 ) -> None:
@@ -34,7 +54,7 @@ def test_every_call_needs_a_token_unless_it_is_listed_as_public(
     assert guarded == ADMIN_ONLY | USERS
     assert unguarded(api) == set()
     for method, path in guarded:
-        expect_problem(api.client.open(path, method=method), 401, "token-missing")
+        expect_problem(api.client.open(address(path), method=method), 401, "token-missing")
 
 
 def unguarded(api: Api) -> set[tuple[str, str]]:
@@ -44,7 +64,7 @@ def unguarded(api: Api) -> set[tuple[str, str]]:
 
 
 def _status(api: Api, method: str, path: str) -> int:
-    return api.client.open(path, method=method).status_code
+    return api.client.open(address(path), method=method).status_code
 
 
 def test_a_new_call_without_a_guard_would_be_found(app: Flask, api: Api) -> None:
@@ -57,16 +77,16 @@ def test_a_head_is_answered_as_a_get_without_a_body(app: Flask, api: Api) -> Non
     for method, path in calls_of(app):
         if method == "GET":
             headers = {"Authorization": f"Bearer {api.token_of('admin')}"}
-            address, query = path.replace("<symbol>", "aapl.us"), {"q": "aapl.us", "symbols": "aapl.us"}
-            got = api.client.get(address, headers=headers, query_string=query)
-            head = api.client.head(address, headers=headers, query_string=query)
+            query = {"q": "aapl.us", "symbols": "aapl.us"}
+            got = api.client.get(address(path), headers=headers, query_string=query)
+            head = api.client.head(address(path), headers=headers, query_string=query)
             assert (head.status_code, head.content_type, head.data) == (got.status_code, got.content_type, b"")
 
 
 def test_every_call_for_super_users_refuses_others(app: Flask, api: Api, expect_problem: ExpectProblem) -> None:
     for method, path in ADMIN_ONLY:
         headers = {"Authorization": f"Bearer {api.token_of('johndoe')}"}
-        expect_problem(api.client.open(path, method=method, headers=headers), 403, "super-users-only")
+        expect_problem(api.client.open(address(path), method=method, headers=headers), 403, "super-users-only")
 
 
 def test_every_call_is_in_one_of_the_lists(app: Flask) -> None:
@@ -88,6 +108,9 @@ def test_health_needs_no_token_and_no_database(api: Api, database_path: Path) ->
         "/api/v1/stock/",
         "/api/v1/quotes/",
         "/api/v1/quotes/a/b",
+        "/api/v1/users/",
+        "/api/v1/users/admin",
+        "/api/v1/users/-1",
         "/static/x",
     ],
 )
@@ -108,7 +131,12 @@ def test_an_unknown_address_is_a_404(api: Api, expect_problem: ExpectProblem, pa
         ("DELETE", "/api/v1/audit", "GET, HEAD"),
         ("GET", "/api/v1/refresh", "POST"),
         ("GET", "/api/v1/logout", "POST"),
+        ("GET", "/api/v1/session", "DELETE, POST"),
+        ("DELETE", "/api/v1/session/refresh", "POST"),
         ("GET", "/api/v1/users/me/password", "POST"),
+        ("DELETE", "/api/v1/users/me", "GET, HEAD"),
+        ("DELETE", "/api/v1/users", "GET, HEAD, POST"),
+        ("DELETE", "/api/v1/users/1", "GET, HEAD, PATCH"),
     ],
 )
 def test_another_method_is_a_405_that_names_the_right_ones(

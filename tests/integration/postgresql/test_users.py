@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from api_service import users
+from api_service import user_list, users
 from api_service.database import writing
 from api_service.models import Role
 from tests.callers import callers
@@ -16,6 +16,13 @@ from tests.callers import callers
 def test_a_name_that_is_taken_is_told(app: Flask) -> None:
     with app.app_context(), pytest.raises(users.UserExistsError):
         users.add_user("johndoe", "other", Role.ADMIN)
+
+
+def test_a_number_that_is_no_id_of_the_table_finds_nobody(app: Flask) -> None:
+    with app.app_context():
+        assert user_list.find_user(2**31) is None
+        for before in (2**31 - 1, 2**31, 10**18 - 1):
+            assert [user["username"] for user in user_list.page_of_users(1, before)[0]] == ["johndoe"]
 
 
 @pytest.mark.parametrize(
