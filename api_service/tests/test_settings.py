@@ -12,6 +12,7 @@ from api_service.stock_clients import make_stock_client
 from api_service.stock_clients.bulkhead import Bulkhead
 from api_service.stock_clients.http import HttpStockClient
 from api_service.stock_clients.rpc import RpcStockClient
+from api_service.stock_clients.shared import SharedCalls
 from api_service.web_settings import Rates, WebSettings
 from service_kit.settings import SettingsError
 
@@ -186,7 +187,8 @@ def test_wrong_settings_end_the_process_with_their_message(
 def test_the_transport_is_chosen_by_its_name(transport: str, kind: type) -> None:
     client = make_stock_client(settings.load({"SECRET_KEY": KEY, "STOCK_TRANSPORT": transport}))
     assert isinstance(client, Bulkhead)
-    assert type(client._client) is kind
+    assert isinstance(client._client, SharedCalls)
+    assert type(client._client._client) is kind
     client.close()
 
 
