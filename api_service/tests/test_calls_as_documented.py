@@ -36,7 +36,7 @@ from stock_contract import BreakerState, ErrorCode, Failure, ProviderStatus, Quo
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.yaml"
 CASES = 2_000
-EXAMPLES = 200
+EXAMPLES = 120
 """At most, for each call that takes something; schemathesis adds cases of its own."""
 
 SEEN = {"200", "204", "400", "401", "403", "404", "409", "415"}
