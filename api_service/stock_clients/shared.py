@@ -18,10 +18,10 @@ _TIMED_OUT: Final = StockServiceTimeoutError()
 class SharedCalls:
     """A `StockClient` before another one: of the calls for the same symbols one at a time goes through.
 
-    The stock service does the same for all its callers, so nobody gets an older quote than without this; what is saved
-    is the way there and back, for a popular stock nearly all of it. A failure is shared as well, and a call that runs
-    out of time under another one's deadline is made again by who has clearly more. Its log names the request that came
-    first.
+    The stock service does the same for all its callers, and decides how old a quote may be; what is saved is the way
+    there and back, for a popular stock nearly all of it. An answer may have been made before who shares it came, by as
+    long as a call takes. A failure is shared as well, and a call that runs out of time under another one's deadline is
+    made again by who has clearly more. The stock service's log names the request that came first.
     """
 
     def __init__(self, client: StockClient) -> None:
