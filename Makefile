@@ -10,7 +10,7 @@ RUN := $(BIN)/python -m
 INSTALL := $(RUN) pip install -qq --disable-pip-version-check --require-hashes -r
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: help run test test-unit test-integration test-e2e test-compose test-faults chaos bench bench-quick lint format types lock audit sbom clean
+.PHONY: help run test test-unit test-systems test-integration test-e2e test-compose test-faults chaos bench bench-quick lint format types lock audit sbom clean
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -18,11 +18,16 @@ help:  ## Show this list
 run: .venv/runtime  ## Run the whole system on this machine; Ctrl-C stops it
 	@$(RUN) scripts.run
 
-test: .venv/development lint types  ## Everything: lint, types, import rules, all tests (brings its own RabbitMQ)
-	$(RUN) pytest
+# What computes goes beside what waits, and gives way to it: the tests of whole systems ask for answers in time.
+test: .venv/development  ## Everything: lint, types, import rules, all tests (brings its own RabbitMQ)
+	@$(RUN) scripts.lanes parts="nice $(MAKE) --no-print-directory lint types test-unit" \
+		systems="$(MAKE) --no-print-directory test-systems"
 
 test-unit: .venv/development  ## The tests that need no other process
 	$(RUN) pytest --ignore=tests/integration --ignore=tests/e2e
+
+test-systems: .venv/development  ## Those that do: test-integration and test-e2e
+	$(RUN) pytest tests/integration tests/e2e
 
 test-integration: .venv/development  ## The tests against a real RabbitMQ
 	$(RUN) pytest tests/integration
