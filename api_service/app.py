@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from api_service import cors, database, rate_limits, resources, services
 from api_service.auth import tokens
 from api_service.auth.passwords import Passwords
+from api_service.auth.signing_keys import SigningKeys
 from api_service.settings import Settings, load
 from api_service.stock_clients import StockClient, make_stock_client
 from api_service.web_settings import WebSettings
@@ -48,7 +49,7 @@ def create_app(settings: Settings | None = None, stock_client: StockClient | Non
     cors.init_app(app, settings.web.cors_origins)
     database.init_app(app, settings.database_uri, pool_size=settings.database_connections)
     Migrate(app, database.db, directory=str(_MIGRATIONS))
-    tokens.init_app(app, settings.secret_key)
+    tokens.init_app(app, SigningKeys(settings.secret_key, settings.secret_key_fallback))
     services.init_app(app, services.Services(stock_client or make_stock_client(settings), Passwords()))
     resources.init_app(app)
     return app

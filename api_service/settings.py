@@ -29,6 +29,8 @@ class Settings:
     app_env: AppEnv
     database_uri: str = field(repr=False)
     secret_key: str = field(repr=False)
+    secret_key_fallback: str = field(repr=False)
+    """Accepted too, while a key is replaced; empty when there is none."""
     stock_transport: StockTransport
     rabbitmq_url: str = field(repr=False)
     rabbitmq_ca: str = field(repr=False)
@@ -70,6 +72,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         app_env=app_env,
         database_uri=_database_uri(reader),
         secret_key=_secret_key(reader, app_env),
+        secret_key_fallback=_good_key(reader, "SECRET_KEY_FALLBACK"),
         stock_transport=cast("StockTransport", reader.choice("STOCK_TRANSPORT", "rpc", ("rpc", "http"))),
         rabbitmq_url=reader.url("RABBITMQ_URL", "amqp://guest:guest@localhost:5672/%2F", amqp, check_url),
         rabbitmq_ca=broker_ca,
@@ -109,11 +112,17 @@ def _database_uri(reader: EnvironmentReader) -> str:
 
 def _secret_key(reader: EnvironmentReader, app_env: AppEnv) -> str:
     """Development has a key of its own; one that is set must be good there too."""
-    key = reader.text("SECRET_KEY", "")
+    key = _good_key(reader, "SECRET_KEY")
     if not key and app_env == "development":
         return DEVELOPMENT_KEY
     if not key:
         reader.problem("SECRET_KEY", f"is required: {HOW_TO_MAKE_A_KEY}; or set APP_ENV=development to try it out")
-    elif weakness := weakness_of_key(key):
-        reader.problem("SECRET_KEY", f"{weakness}: {HOW_TO_MAKE_A_KEY}")
+    return key
+
+
+def _good_key(reader: EnvironmentReader, name: str) -> str:
+    """Empty when it is not set."""
+    key = reader.text(name, "")
+    if key and (weakness := weakness_of_key(key)):
+        reader.problem(name, f"{weakness}: {HOW_TO_MAKE_A_KEY}")
     return key

@@ -16,6 +16,7 @@ from flask_jwt_extended import JWTManager, create_access_token, create_refresh_t
 from jwt import ImmatureSignatureError, InvalidTokenError
 
 from api_service import sessions
+from api_service.auth.signing_keys import SigningKeys
 from api_service.auth.verified_tokens import VerifiedTokens
 from api_service.sessions import REFRESH_LIFETIME, SessionToken
 from api_service.users import CurrentUser
@@ -41,6 +42,7 @@ _MAX_INTEGER: Final = 2**31 - 1
 """The largest that the database's columns for user id and token version take."""
 
 _VERIFIED: Final = "verified_tokens"
+_KEY_ID: Final = "signing_key_id"
 _INVALID: Final = "token-invalid"
 _LOG_IN_AGAIN: Final = "The token is not valid, or its session has ended. Log in again."
 
@@ -58,9 +60,9 @@ class TokenPair:
     refresh_expires_in: int = int(REFRESH_LIFETIME.total_seconds())
 
 
-def init_app(app: Flask, secret_key: str) -> None:
+def init_app(app: Flask, keys: SigningKeys) -> None:
     app.config.update(
-        JWT_SECRET_KEY=secret_key,  # signs nothing else: Flask's own SECRET_KEY stays unset
+        JWT_SECRET_KEY=keys.current,  # signs nothing else: Flask's own SECRET_KEY stays unset
         JWT_ALGORITHM="HS256",
         JWT_DECODE_ALGORITHMS=["HS256"],
         JWT_TOKEN_LOCATION=["headers"],
@@ -78,7 +80,8 @@ def init_app(app: Flask, secret_key: str) -> None:
     manager = JWTManager(app)
     _register_refusals(manager)
     app.register_error_handler(ImmatureSignatureError, _refuse_immature)
-    _register_checks(manager, secret_key)
+    _register_checks(manager, keys)
+    app.extensions[_KEY_ID] = keys.current_id
 
 
 def issue(user_id: int, token_version: int, family: str | None = None, *, csrf: str | None = None) -> TokenPair:
@@ -88,9 +91,11 @@ def issue(user_id: int, token_version: int, family: str | None = None, *, csrf: 
     checked against; a later one would outlive the change that ended it. The refresh token knows `csrf`, if given.
     """
     claims: dict[str, str | int] = {"tv": token_version, "fam": family or secrets.token_hex(16)}
+    for_refresh = claims if csrf is None else claims | {"csrf": csrf}
+    header = {"kid": current_app.extensions[_KEY_ID]}
     return TokenPair(
-        create_access_token(str(user_id), additional_claims=claims),
-        create_refresh_token(str(user_id), additional_claims=claims if csrf is None else claims | {"csrf": csrf}),
+        create_access_token(str(user_id), additional_claims=claims, additional_headers=header),
+        create_refresh_token(str(user_id), additional_claims=for_refresh, additional_headers=header),
     )
 
 
@@ -174,13 +179,16 @@ def refusal(slug: str, detail: str) -> Problem:
     return Problem(HTTPStatus.UNAUTHORIZED, slug, detail, headers=CHALLENGE)
 
 
-def _register_checks(manager: JWTManager, secret_key: str) -> None:
-    def key_of(_header: dict[str, Any], claims: dict[str, Any]) -> str:
+def _register_checks(manager: JWTManager, keys: SigningKeys) -> None:
+    def key_of(header: dict[str, Any], claims: dict[str, Any]) -> str:
         # Only here are the claims as they came: afterwards a token without a type is one for access. Not verified yet,
         # the value may be of any kind, also of one that no set can hold.
         if claims.get("type") not in ("access", "refresh"):
             raise InvalidTokenError("no type")
-        return secret_key
+        key = keys.key_for(header)
+        if key is None:
+            raise InvalidTokenError("no known key")
+        return key
 
     manager.decode_key_loader(key_of)
     manager.token_verification_loader(_is_complete)

@@ -25,6 +25,7 @@ def test_defaults_in_production() -> None:
         app_env="production",
         database_uri="sqlite:///api_service.sqlite3",
         secret_key=KEY,
+        secret_key_fallback="",
         stock_transport="rpc",
         rabbitmq_url="amqp://guest:guest@localhost:5672/%2F",
         rabbitmq_ca="",
