@@ -1,11 +1,13 @@
-"""The bodies in the document: the schemas that check and make them, by the marshmallow plugin; and that of problems."""
+"""The bodies in the document: the schemas that check and make them, by the marshmallow plugin; and the problem's."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from apispec.ext.marshmallow import MarshmallowPlugin, OpenAPIConverter
+from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.common import resolve_schema_cls
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 
 from api_service.resources.body_fields import JsonText, UtcMoment, UtcSeconds
+from api_service.resources.schemas import BodySchema
 
 PROBLEM: Final = {
     "type": "object",
@@ -41,8 +43,8 @@ class _Converter(OpenAPIConverter):
     }
 
     def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
-        described: dict[str, Any] = super().schema2jsonschema(schema)
-        return described | resolve_schema_cls(schema).beside_the_fields
+        of_fields: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
+        return of_fields | _class_of(schema).beside_the_fields
 
 
 class _Plugin(MarshmallowPlugin):
@@ -51,4 +53,9 @@ class _Plugin(MarshmallowPlugin):
 
 def marshmallow_plugin() -> MarshmallowPlugin:
     """One that knows our fields; a schema `UserBody` is `User` in the document."""
-    return _Plugin(schema_name_resolver=lambda schema: resolve_schema_cls(schema).__name__.removesuffix("Body"))
+    return _Plugin(schema_name_resolver=lambda schema: _class_of(schema).__name__.removesuffix("Body"))
+
+
+def _class_of(schema: Any) -> type[BodySchema]:
+    """Of a schema, or the class that it is."""
+    return cast("type[BodySchema]", resolve_schema_cls(schema))

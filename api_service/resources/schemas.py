@@ -31,7 +31,7 @@ _NEW_PASSWORD: Final = {
 _ROLE: Final = {"description": "An ADMIN is a super user"}
 
 
-class _Body(Schema):
+class BodySchema(Schema):
     """`metadata` of a field is for the document; what a call takes is checked by `validate` alone."""
 
     beside_the_fields: ClassVar[dict[str, Any]] = {}
@@ -41,14 +41,14 @@ class _Body(Schema):
         unknown = RAISE
 
 
-class _Answer(_Body):
+class _Answer(BodySchema):
     """What goes out has all of its keys, always; `allow_none` says where null may stand."""
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         field_obj.required = True
 
 
-class LoginBody(_Body):
+class LoginBody(BodySchema):
     username = fields.String(
         required=True,
         validate=[validate.Length(1, MAX_USERNAME_LENGTH), is_text, has_no_nul],
@@ -57,14 +57,14 @@ class LoginBody(_Body):
     password = fields.String(required=True, validate=[validate.Length(1, MAX_PASSWORD_LENGTH), is_text])
 
 
-class PasswordChangeBody(_Body):
+class PasswordChangeBody(BodySchema):
     """The new password's length is a matter of `auth.password_rules`, which says why it is refused."""
 
     current_password = fields.String(required=True, validate=[validate.Length(1, MAX_PASSWORD_LENGTH), is_text])
     new_password = fields.String(required=True, validate=is_text, metadata=_NEW_PASSWORD)
 
 
-class NewUserBody(_Body):
+class NewUserBody(BodySchema):
     """The password's length is a matter of `auth.password_rules`, as in `PasswordChangeBody`."""
 
     username = fields.String(
@@ -81,7 +81,7 @@ class NewUserBody(_Body):
     role = fields.Enum(Role, by_value=True, load_default=Role.USER, metadata=_ROLE)
 
 
-class UserChangeBody(_Body):
+class UserChangeBody(BodySchema):
     """At least one of them; the password as in `NewUserBody`."""
 
     beside_the_fields: ClassVar[dict[str, Any]] = {"minProperties": 1}
