@@ -10,7 +10,7 @@ RUN := $(BIN)/python -m
 INSTALL := $(RUN) pip install -qq --disable-pip-version-check --require-hashes -r
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: help run test test-unit test-systems test-integration test-e2e test-compose test-faults chaos bench bench-quick lint format types lock audit sbom clean
+.PHONY: help run test test-unit test-systems test-integration test-e2e test-compose test-faults test-openapi openapi chaos bench bench-quick lint format types lock audit sbom clean
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -37,6 +37,12 @@ test-e2e: .venv/development  ## Both services as real processes, in both transpo
 
 test-faults: .venv/development  ## Everything that can break between the services, broken
 	$(RUN) pytest tests/integration/faults tests/e2e/test_restarts.py tests/e2e/test_broker_kills.py tests/e2e/test_killed_api.py
+
+test-openapi: .venv/development  ## The API tried with OPENAPI_CASES (5000) generated calls against its document
+	OPENAPI_CASES=$${OPENAPI_CASES:-5000} $(RUN) pytest api_service/tests/test_calls_as_documented.py
+
+openapi: .venv/development  ## Write docs/openapi.json anew, after a call has changed
+	@$(RUN) scripts.write_openapi
 
 chaos: .venv/development  ## Random faults for CHAOS_SECONDS (600); CHAOS_SEED repeats a run
 	@$(RUN) tests.chaos

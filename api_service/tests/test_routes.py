@@ -11,6 +11,7 @@ PUBLIC = {
     ("POST", "/api/v1/session"),
     ("DELETE", "/api/v1/session"),  # without a session it ends none
     ("GET", "/healthz"),
+    ("GET", "/api/v1/openapi.json"),
 }
 ADMIN_ONLY = {
     ("GET", "/api/v1/stats"),
@@ -21,7 +22,7 @@ ADMIN_ONLY = {
     ("GET", "/api/v1/users/<int:user_id>"),
     ("PATCH", "/api/v1/users/<int:user_id>"),
 }
-PUBLIC_HEADS = {("HEAD", "/healthz")}
+PUBLIC_HEADS = {("HEAD", "/healthz"), ("HEAD", "/api/v1/openapi.json")}
 USERS = {
     ("GET", "/api/v1/stock"),
     ("GET", "/api/v1/quotes"),
@@ -137,6 +138,7 @@ def test_an_unknown_address_is_a_404(api: Api, expect_problem: ExpectProblem, pa
         ("DELETE", "/api/v1/users/me", "GET, HEAD"),
         ("DELETE", "/api/v1/users", "GET, HEAD, POST"),
         ("DELETE", "/api/v1/users/1", "GET, HEAD, PATCH"),
+        ("POST", "/api/v1/openapi.json", "GET, HEAD"),
     ],
 )
 def test_another_method_is_a_405_that_names_the_right_ones(
