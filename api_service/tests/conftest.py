@@ -22,6 +22,7 @@ from api_service.database import db
 from api_service.models import Role
 from api_service.settings import Settings, load
 from api_service.tests.helpers import (
+    Action,
     Api,
     CountingHasher,
     ExpectProblem,
@@ -30,6 +31,7 @@ from api_service.tests.helpers import (
     HoldLock,
     MakeApi,
     ScriptedStockClient,
+    runner_on,
 )
 from service_kit import time_budget
 from stock_contract import Quote, load_quote
@@ -85,6 +87,11 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def database_path(template_database: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(template_database, tmp_path / "api.sqlite3"))
+
+
+@pytest.fixture
+def run(database_path: Path) -> Action:
+    return runner_on(database_path)
 
 
 @pytest.fixture
