@@ -21,6 +21,7 @@ _STALE_SHARE: Final = 0.01
 _OLDEST: Final = 60.0
 """Seconds from when a price was true until it was served, at most; those of the default QUOTE_TTL."""
 _DAY: Final = timedelta(days=1)
+_CHOSEN_AT_ONCE: Final = 1000
 
 
 def demo_entries(user_id: int, rows: int, begin: datetime, end: datetime) -> Iterator[Entry]:
@@ -31,24 +32,27 @@ def demo_entries(user_id: int, rows: int, begin: datetime, end: datetime) -> Ite
     popularity = list(accumulate(1 / rank for rank in range(1, len(walks) + 1)))
     step = (end - begin) / rows
     for number in range(rows):
+        if number % _CHOSEN_AT_ONCE == 0:
+            chosen = iter(dice.choices(walks, cum_weights=popularity, k=_CHOSEN_AT_ONCE))
         at = begin + number * step
-        (walk,) = dice.choices(walks, cum_weights=popularity)
+        walk = next(chosen)
         walk.move(at, dice)
         yield walk.entry(user_id, f"{SOURCE}-{run}-{number:08}", at, dice)
 
 
 @dataclass(slots=True, init=False)
 class _Walk:
-    """The price of one stock, and what became of it since its day began (in UTC); in units of its last decimal."""
+    """The price of one stock, and what became of it since its day began (in UTC)."""
 
     stock: DemoStock
     price: float
+    """In units of its last decimal."""
     moved_at: datetime
     day: int
-    open: int
-    high: int
-    low: int
-    close: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
     volume: int
 
     def __init__(self, stock: DemoStock, begin: datetime) -> None:
@@ -65,7 +69,7 @@ class _Walk:
         if at.toordinal() != self.day:
             self._begin_day(at)
             return
-        self.close = max(1, round(self.price))
+        self.close = self._rounded()
         self.high = max(self.high, self.close)
         self.low = min(self.low, self.close)
         self.volume += int(self.stock.volume * min(days, 1) * 2 * dice.random())
@@ -79,21 +83,21 @@ class _Walk:
             requested_at=at,
             symbol=stock.symbol,
             name=stock.name,
-            open=self._decimal(self.open),
-            high=self._decimal(self.high),
-            low=self._decimal(self.low),
-            close=self._decimal(self.close),
+            open=self.open,
+            high=self.high,
+            low=self.low,
+            close=self.close,
             volume=self.volume if stock.volume else None,
             currency=stock.currency,
             source=SOURCE,
-            as_of=at.replace(microsecond=0) - timedelta(seconds=int(_OLDEST * dice.random())),
+            as_of=at - timedelta(seconds=int(_OLDEST * dice.random()), microseconds=at.microsecond),
             stale=dice.random() < _STALE_SHARE,
         )
 
     def _begin_day(self, at: datetime) -> None:
         self.day = at.toordinal()
-        self.open = self.high = self.low = self.close = max(1, round(self.price))
+        self.open = self.high = self.low = self.close = self._rounded()
         self.volume = self.stock.volume // 1000
 
-    def _decimal(self, units: int) -> Decimal:
-        return Decimal(units).scaleb(-self.stock.decimals)
+    def _rounded(self) -> Decimal:
+        return Decimal(max(1, round(self.price))).scaleb(-self.stock.decimals)
