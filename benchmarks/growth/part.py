@@ -9,7 +9,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks.frame import Case, Effort, Figures, Measured, NotMeasurableError
-from benchmarks.growth.fill import fill_postgres, fill_sqlite
+from benchmarks.growth.fill import fill
 from benchmarks.growth.page import POSTGRES, SQLITE, label, page
 from benchmarks.services.clients import Clients, for_seconds, not_ok
 from benchmarks.services.places import broker, new_database, postgres
@@ -59,11 +59,10 @@ def _filled(
 ) -> tuple[Services, int]:
     """An API for one history, and the id in the middle of johndoe's entries. All share one stock service."""
     name = f"growth_{kind.lower()}_{rows}"
-    file = directory / f"{name}.sqlite3"
-    uri, conninfo = new_database(server, name) if kind == POSTGRES else (f"sqlite:///{file}", "")
+    uri = new_database(server, name)[0] if kind == POSTGRES else f"sqlite:///{directory / f'{name}.sqlite3'}"
     services = Services(directory / name, database=uri, broker=node.url, provider=upstream, settings=_CACHED)
     services.prepare()
-    return services, fill_postgres(conninfo, rows) if conninfo else fill_sqlite(file, rows)
+    return services, fill(uri, rows)
 
 
 def _measuring(services: Services, middle: int, seconds: float) -> Callable[[], Measured]:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from api_service.models import Base
-from benchmarks.growth.fill import OWN_SHARE, fill_sqlite
+from benchmarks.growth.fill import OWN_SHARE, fill
 
 ROWS = 3000
 
@@ -25,7 +25,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_rows_are_spread_over_users_and_symbols_and_counted(file: Path) -> None:
-    middle = fill_sqlite(file, ROWS)
+    middle = fill(f"sqlite:///{file}", ROWS)
     with closing(sqlite3.connect(file)) as connection:
         own = connection.execute("SELECT count(*), sum(id < ?) FROM history WHERE user_id = 1", [middle]).fetchone()
         (users,) = connection.execute("SELECT count(DISTINCT user_id) FROM history").fetchone()
