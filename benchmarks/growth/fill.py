@@ -21,7 +21,7 @@ SYMBOLS: Final = 5000
 """Asked for by Zipf's law, the second half as often as the first."""
 _LARGEST_BATCH: Final = 250_000
 _SECOND: Final = timedelta(seconds=1)
-_PRICES: Final = tuple(map(Decimal, ("148.43", "150.4", "147.48", "149.99")))
+_OPEN, _HIGH, _LOW, _CLOSE = map(Decimal, ("148.43", "150.4", "147.48", "149.99"))
 
 _ADD_USER: Final = text(
     "INSERT INTO users (username, password_hash, role, active, created_at)"
@@ -92,9 +92,8 @@ def _entries(rows: int, own: int, first: int) -> Iterator[Entry]:
         user = own if dice() < OWN_SHARE else first + int(USERS * dice() ** 2)
         request = f"{random.getrandbits(128):032x}"
         symbol = f"S{int(SYMBOLS ** dice())}.US"
-        yield Entry(
-            user, request, 0, asked, symbol, "COMPANY", *_PRICES, 63_804_008, "USD", "stooq", asked, stale=False
-        )
+        prices = (_OPEN, _HIGH, _LOW, _CLOSE)
+        yield Entry(user, request, 0, asked, symbol, "COMPANY", *prices, 63_804_008, "USD", "stooq", asked, False)
 
 
 @contextmanager
