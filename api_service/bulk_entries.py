@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from api_service.history import _count
+from api_service.history import count_served
 
 
 class Entry(NamedTuple):
@@ -49,7 +49,8 @@ def add_entries(connection: Connection, entries: Sequence[Entry]) -> None:
         connection.exec_driver_sql(_INSERT, [_as_stored_by_sqlite(entry) for entry in entries])
     else:
         _copy(connection, entries)
-    _count(connection, Counter(entry.symbol.lower() for entry in entries))
+    days = Counter((entry.requested_at.astimezone(UTC).date(), entry.symbol.lower()) for entry in entries)
+    count_served(connection, days)
 
 
 def _copy(connection: Connection, entries: Sequence[Entry]) -> None:

@@ -71,7 +71,7 @@ def _save_all(requests: Sequence[_Rows], deadline: Deadline) -> None:
 def _add(connection: Connection, rows: _Rows) -> None:
     if rows:
         added = connection.execute(_insert_entries(connection.dialect.name), rows)
-        _count(connection, Counter((asked.astimezone(UTC).date(), symbol.lower()) for asked, symbol in added))
+        count_served(connection, Counter((asked.astimezone(UTC).date(), symbol.lower()) for asked, symbol in added))
 
 
 def _row(quote: Quote) -> dict[str, Any]:
@@ -121,7 +121,8 @@ def _upsert_day_counts(dialect: str) -> ReturningInsert[str]:
     ).returning(StockDayCount.symbol)
 
 
-def _count(connection: Connection, added: Counter[tuple[date, str]]) -> None:
+def count_served(connection: Connection, added: Counter[tuple[date, str]]) -> None:
+    """Count what was added to the history in this transaction: by its day in UTC, and its code in lower case."""
     if not added:
         return
     slot = random.randrange(COUNT_SLOTS)  # noqa: S311  it spreads load, it keeps no secret

@@ -1,6 +1,7 @@
 """A history made up to look at: rows as the service saves them, each of them counted, whatever stops the filling."""
 
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -13,7 +14,7 @@ from api_service.bulk_entries import Entry, add_entries
 from api_service.database import DatabaseUnavailableError, reading, writing
 from api_service.demo_data import demo_entries
 from api_service.demo_stocks import DEMO_STOCKS
-from api_service.models import HistoryEntry, StockRequestCount
+from api_service.models import HistoryEntry, StockDayCount, StockRequestCount
 from api_service.tests.helpers import Action, Api
 from stock_contract.symbols import is_valid_symbol
 
@@ -58,15 +59,20 @@ def test_what_is_added_at_once_is_read_as_what_the_service_saves(app: Flask) -> 
     assert [row.id for row in rows] == [1, 2]
 
 
-def counted(api: Api) -> list[tuple[str, int]]:
-    """What the counts say, which the history says too."""
+def counted(api: Api) -> int:
+    """How many entries there are; the counts say so of each stock, and of each stock and day."""
     with api.app.app_context(), reading() as connection:
-        symbol = func.lower(HistoryEntry.symbol)
-        saved = connection.execute(select(symbol, func.count()).group_by(symbol).order_by(symbol)).all()
-        counts = select(StockRequestCount.symbol, func.sum(StockRequestCount.times))
-        sums = connection.execute(counts.group_by(StockRequestCount.symbol).order_by(StockRequestCount.symbol)).all()
-    assert saved == sums
-    return [(symbol, int(times)) for symbol, times in sums]
+        day, symbol = func.date(HistoryEntry.requested_at), func.lower(HistoryEntry.symbol)
+        saved = connection.execute(select(day, symbol, func.count()).group_by(day, symbol)).all()
+        of_days = select(func.date(StockDayCount.day), StockDayCount.symbol, func.sum(StockDayCount.times))
+        assert connection.execute(of_days.group_by(StockDayCount.day, StockDayCount.symbol)).all() == saved
+        of_all = select(StockRequestCount.symbol, func.sum(StockRequestCount.times)).group_by(StockRequestCount.symbol)
+        sums = {name: int(times) for name, times in connection.execute(of_all)}
+    by_symbol: Counter[str] = Counter()
+    for _, name, times in saved:
+        by_symbol[name] += times
+    assert sums == by_symbol
+    return by_symbol.total()
 
 
 def test_the_command_fills_the_history_of_a_user_beside_what_is_there(run: Action, api: Api) -> None:
@@ -75,7 +81,7 @@ def test_the_command_fills_the_history_of_a_user_beside_what_is_there(run: Actio
     said = r"^Added 300 entries to the history of jane, from \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d\.$"
     assert re.search(said, output, re.MULTILINE)
     run("demo-data", "--rows", "20")
-    assert sum(times for _, times in counted(api)) == 321
+    assert counted(api) == 321
     assert len(api.get("/api/v1/users/history", by="jane", limit=1000).get_json()) == 301
     assert len(api.get("/api/v1/users/history", by="johndoe").get_json()) == 20
 
@@ -112,7 +118,7 @@ def test_what_stops_it_leaves_whole_batches(
     monkeypatch.setattr(demo_commands, "_BATCH", 10)
     monkeypatch.setattr(demo_commands, "add_entries", add)
     assert run("demo-data", "--rows", "100", exit_code=exit_code).endswith(said)
-    assert sum(times for _, times in counted(api)) == 20
+    assert counted(api) == 20
 
 
 def test_it_is_refused_in_production_and_for_nobody(run: Action, api: Api) -> None:

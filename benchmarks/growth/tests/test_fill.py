@@ -31,6 +31,9 @@ def test_rows_are_spread_over_users_and_symbols_and_counted(file: Path) -> None:
         (users,) = connection.execute("SELECT count(DISTINCT user_id) FROM history").fetchone()
         saved = connection.execute("SELECT lower(symbol), count(*) FROM history GROUP BY 1").fetchall()
         counted = connection.execute("SELECT symbol, sum(times) FROM stock_request_counts GROUP BY 1").fetchall()
+        by_day = connection.execute("SELECT date(requested_at), lower(symbol), count(*) FROM history GROUP BY 1, 2")
+        of_days = connection.execute("SELECT day, symbol, sum(times) FROM stock_day_counts GROUP BY 1, 2")
+        assert by_day.fetchall() == of_days.fetchall()
     assert sum(times for _, times in saved) == ROWS
     assert dict(counted) == dict(saved)
     assert abs(own[0] / ROWS - OWN_SHARE) < 0.1

@@ -1,5 +1,6 @@
 """What is added by COPY is what the service would have saved: exact, counted, all of a batch or nothing."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -15,6 +16,9 @@ from api_service.tests.helpers import Api, runner_on
 
 MOMENT = datetime(2026, 11, 29, 12, 0, 0, 7, tzinfo=UTC)
 PRICES = [Decimal(text) for text in ("0.1000000001", "999999999999.99", "0.00000001", "26350")]
+OF_DAYS = """
+SELECT (requested_at AT TIME ZONE 'UTC')::date, lower(symbol), count(*) FROM history GROUP BY 1, 2 ORDER BY 1, 2
+"""
 ENTRIES = [
     Entry(1, "r0", 0, MOMENT, "^SPX", "Ä\t\\N", *PRICES, 2**63 - 1, "USD", "demo", MOMENT, True),
     Entry(1, "r1", 1, MOMENT, "PKO", "", *PRICES, None, None, "demo", MOMENT, False),
@@ -37,8 +41,13 @@ def test_copied_entries_are_exact_and_a_batch_that_is_refused_leaves_nothing(app
 
 def test_the_command_fills_and_counts(app: Flask, api: Api, uri: str, other: psycopg.Connection) -> None:
     assert "Added 6,000 entries to the history of johndoe" in runner_on(uri)("demo-data", "--rows", "6000")
-    saved = other.execute("SELECT lower(symbol), count(*) FROM history GROUP BY 1").fetchall()
-    counted = other.execute("SELECT symbol, sum(times)::bigint FROM stock_request_counts GROUP BY 1").fetchall()
-    assert sum(times for _, times in saved) == 6000
-    assert dict(counted) == dict(saved)
+    saved = other.execute(OF_DAYS).fetchall()
+    of_days = "SELECT day, symbol, sum(times)::bigint FROM stock_day_counts GROUP BY 1, 2 ORDER BY 1, 2"
+    assert other.execute(of_days).fetchall() == saved
+    by_symbol: Counter[str] = Counter()
+    for _, symbol, times in saved:
+        by_symbol[symbol] += times
+    of_all = "SELECT symbol, sum(times)::bigint FROM stock_request_counts GROUP BY 1"
+    assert dict(other.execute(of_all).fetchall()) == by_symbol
+    assert by_symbol.total() == 6000
     assert len(api.get("/api/v1/users/history", by="johndoe", limit=1000).get_json()) == 1000
