@@ -3,12 +3,15 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import repeat
+from datetime import UTC, datetime
+from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 from benchmarks.frame import Case, Effort, Figures, Measured, NotMeasurableError
+from benchmarks.growth.export import exports
 from benchmarks.growth.fill import fill
 from benchmarks.growth.page import POSTGRES, SQLITE, label, page
 from benchmarks.services.clients import Clients, for_seconds, not_ok
@@ -45,12 +48,16 @@ def cases(directory: Path, effort: Effort, say: Callable[[str], None]) -> Iterat
         made: list[Case] = []
         for kind, rows in histories:
             began = time.perf_counter()
+            filled_at = datetime.now(UTC)
             services, middle = _filled(kind, rows, directory, node, server, upstream)
             say(f"filled {label(kind, rows)} in {time.perf_counter() - began:.0f} s")
             if not made:
                 ending.enter_context(services.worker())
-            ending.enter_context(services.api())
-            made.append(Case(label(kind, rows), _measuring(services, middle, effort.seconds)))
+            api = ending.enter_context(services.api())
+            measure = _measuring(services, middle, effort.seconds)
+            if rows == sizes[kind][-1]:
+                measure = _once_with(partial(exports, services, api.child.pid, filled_at), measure)
+            made.append(Case(label(kind, rows), measure))
         yield made
 
 
@@ -74,6 +81,12 @@ def _measuring(services: Services, middle: int, seconds: float) -> Callable[[], 
         "stock": (own, "/api/v1/stock?q=s1.us"),
     }
     return lambda: {scenario: _times(services.port, token, path, seconds) for scenario, (token, path) in paths.items()}
+
+
+def _once_with(more: Callable[[], Measured], measure: Callable[[], Measured]) -> Callable[[], Measured]:
+    """Measure `more` in the first round only: it takes long, and is much rather than often."""
+    added = chain([more], repeat(dict))
+    return lambda: {**measure(), **next(added)()}
 
 
 def _times(port: int, token: str, path: str, seconds: float) -> Figures:
