@@ -1,6 +1,5 @@
 """The command that fills a history to look at: `python commands.py demo-data`."""
 
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import islice
@@ -14,6 +13,7 @@ from api_service.bulk_entries import Entry, add_entries
 from api_service.command_line import with_database
 from api_service.database import writing
 from api_service.demo_data import demo_entries
+from api_service.progress import entries, progress
 
 _BATCH: Final = 2500
 """Entries in one transaction: so few that it ends well within the time for saving, beside a service that is used."""
@@ -51,20 +51,18 @@ def demo_data(rows: int, name: str, days: int) -> None:
     """  # noqa: D301  to click it is a backspace, and keeps the lines apart
     if current_app.config["APP_ENV"] == "production":
         raise click.ClickException("There is no demo data in production: its counts cannot be told from real ones.")
-    user = users.find_credentials(name)
-    if user is None:
-        raise click.ClickException(f"There is no user {name}. `python commands.py users list` shows who there is.")
+    user_id = users.id_of(name)
     end = clock.utc_now()
     begin = end - timedelta(days=days)
-    _fill(demo_entries(user.user_id, rows, begin, end), rows, name)
-    click.echo(f"Added {rows:,} entries to the history of {name}, from {begin:%Y-%m-%d} to {end:%Y-%m-%d}.")
+    _fill(demo_entries(user_id, rows, begin, end), rows, name)
+    click.echo(f"Added {entries(rows)} to the history of {name}, from {begin:%Y-%m-%d} to {end:%Y-%m-%d}.")
 
 
-def _fill(entries: Iterator[Entry], rows: int, name: str) -> None:
+def _fill(made_up: Iterator[Entry], rows: int, name: str) -> None:
     added = 0
     try:
-        with click.progressbar(length=rows, label=f"History of {name}", file=sys.stderr, show_pos=True) as bar:
-            while batch := list(islice(entries, _BATCH)):
+        with progress(rows, f"History of {name}") as bar:
+            while batch := list(islice(made_up, _BATCH)):
                 with writing() as connection:
                     add_entries(connection, batch)
                 added += len(batch)
@@ -78,4 +76,4 @@ def _fill(entries: Iterator[Entry], rows: int, name: str) -> None:
 
 
 def _so_far(why: str, added: int, rows: int) -> str:
-    return f"{why}: {added:,} of {rows:,} entries were added, and are counted."
+    return f"{why}: {added:,} of {entries(rows)} were added, and are counted."

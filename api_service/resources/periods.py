@@ -15,7 +15,7 @@ MAX_DAYS: Final = 366
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 _A_DAY: Final = "a day as 2026-11-29"
-_A_DAY_OR_MOMENT: Final = f"{_A_DAY}, or a moment as 2026-11-29T10:00:00Z"
+A_DAY_OR_MOMENT: Final = f"{_A_DAY}, or a moment as 2026-11-29T10:00:00Z"
 _ONE_DAY: Final = timedelta(days=1)
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -28,7 +28,7 @@ def period_of_query() -> tuple[datetime | None, datetime | None]:
     :raises Problem: 400, one of them is no day and no moment, or is there twice, or they are in the wrong order.
     """
     from_, to = _span_of_query("from"), _span_of_query("to")
-    if from_ and to and from_[0] > to[0] and from_[0] >= to[1]:
+    if in_wrong_order(from_, to):
         raise _wrong_order()
     return from_ and from_[0], to and to[1]
 
@@ -55,19 +55,32 @@ def days_of_query() -> tuple[date, date] | None:
     return first, last
 
 
-def _span_of_query(name: str) -> tuple[datetime, datetime] | None:
-    """Where the day begins, and where it ends; or twice the moment."""
-    text = paging.single_of_query(name, _A_DAY_OR_MOMENT)
-    if text is None:
-        return None
+def span(text: str) -> tuple[datetime, datetime]:
+    """Where the day of `text` begins, and where it ends; or twice its moment.
+
+    :raises ValueError: it is neither a day nor a moment.
+    """
     try:
         if _MOMENT.fullmatch(text):
             moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
             return moment, moment
         midnight = datetime.combine(_day(text), datetime.min.time(), UTC)
-    except (ValueError, OverflowError):
-        raise paging.invalid_parameter(name, _A_DAY_OR_MOMENT) from None
+    except OverflowError as error:
+        raise ValueError(text) from error
     return midnight, midnight + _ONE_DAY if midnight < _END_OF_TIME - _ONE_DAY else _END_OF_TIME
+
+
+def in_wrong_order(from_: tuple[datetime, datetime] | None, to: tuple[datetime, datetime] | None) -> bool:
+    """Whether the span `from_` begins after the span `to`; a moment may lie in the day that it is combined with."""
+    return from_ is not None and to is not None and from_[0] > to[0] and from_[0] >= to[1]
+
+
+def _span_of_query(name: str) -> tuple[datetime, datetime] | None:
+    text = paging.single_of_query(name, A_DAY_OR_MOMENT)
+    try:
+        return None if text is None else span(text)
+    except ValueError:
+        raise paging.invalid_parameter(name, A_DAY_OR_MOMENT) from None
 
 
 def _day_of_query(name: str) -> date | None:

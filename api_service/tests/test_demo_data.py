@@ -55,8 +55,10 @@ def test_what_is_added_at_once_is_read_as_what_the_service_saves(app: Flask) -> 
             add_entries(connection, entries)
         with reading() as connection:
             rows = connection.execute(select(HistoryEntry.__table__).order_by(HistoryEntry.id)).all()
+            stored = connection.exec_driver_sql("SELECT low, requested_at FROM history").first()
     assert [tuple(row)[1:] for row in rows] == [tuple(entry) for entry in entries]
     assert [row.id for row in rows] == [1, 2]
+    assert stored == ("0.00000001", "2026-11-29 12:00:00.000007")
 
 
 def counted(api: Api) -> int:
