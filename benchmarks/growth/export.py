@@ -2,13 +2,13 @@
 
 import http.client
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
 from benchmarks.frame import Figures, Measured, NotMeasurableError
-from benchmarks.growth.fill import OWN_SHARE
+from benchmarks.growth.fill import INTERVAL, OWN_SHARE
 from benchmarks.growth.page import LONG, SHORT
 from benchmarks.services.clients import PATIENCE
 from benchmarks.services.running import Services
@@ -28,8 +28,8 @@ def exports(services: Services, group: int, filled_at: datetime) -> Measured:
 
 
 def _export(port: int, token: str, group: int, filled_at: datetime, rows: int) -> Figures:
-    """Of about so many entries, the newest ones: one was added in each second, and some of them are johndoe's."""
-    since = filled_at - timedelta(seconds=rows / OWN_SHARE)
+    """Of about so many entries, the newest ones; there may be fewer."""
+    since = filled_at - rows / OWN_SHARE * INTERVAL
     forget_peak(group)
     began = time.perf_counter()
     lines = _lines(port, token, "/api/v1/users/history.csv?" + urlencode({"from": f"{since:%Y-%m-%dT%H:%M:%SZ}"}))

@@ -19,8 +19,8 @@ OWN_SHARE: Final = 0.3
 """Of the rows that are johndoe's: so that he has pages in the smallest history too."""
 SYMBOLS: Final = 5000
 """Asked for by Zipf's law, the second half as often as the first."""
-_LARGEST_BATCH: Final = 250_000
-_SECOND: Final = timedelta(seconds=1)
+INTERVAL: Final = timedelta(seconds=0.1)
+"""Between two rows: so ten million are those of twelve days."""
 _OPEN, _HIGH, _LOW, _CLOSE = map(Decimal, ("148.43", "150.4", "147.48", "149.99"))
 
 _ADD_USER: Final = text(
@@ -53,7 +53,8 @@ _TIDY: Final = {"sqlite": ("ANALYZE", "PRAGMA wal_checkpoint(TRUNCATE)"), "postg
 def fill(uri: str, rows: int) -> int:
     """Fill the empty history of a prepared database; the id in the middle of johndoe's entries.
 
-    On PostgreSQL the indexes are dropped meanwhile, because building them at the end takes a fraction of the time.
+    Each batch takes one slot of the counters at random, so there are as many batches as slots. On PostgreSQL the
+    indexes are dropped meanwhile, because building them at the end takes a fraction of the time.
     """
     engine = create_engine(uri)
     database = engine.dialect.name
@@ -63,7 +64,7 @@ def fill(uri: str, rows: int) -> int:
             connection.commit()
             entries = _entries(rows, *_users(connection))
             with _without_indexes(connection) if database == "postgresql" else nullcontext():
-                while batch := list(islice(entries, min(_LARGEST_BATCH, max(1, rows // COUNT_SLOTS)))):
+                while batch := list(islice(entries, -(-rows // COUNT_SLOTS))):
                     add_entries(connection, batch)
                     connection.commit()
             middle = connection.scalar(_MIDDLE)
@@ -84,11 +85,10 @@ def _users(connection: Connection) -> tuple[int, int]:
 
 
 def _entries(rows: int, own: int, first: int) -> Iterator[Entry]:
-    """One a second, up to now."""
     now = datetime.now(UTC)
     dice = random.random
     for number in range(rows):
-        asked = now - (rows - number) * _SECOND
+        asked = now - (rows - number) * INTERVAL
         user = own if dice() < OWN_SHARE else first + int(USERS * dice() ** 2)
         request = f"{random.getrandbits(128):032x}"
         symbol = f"S{int(SYMBOLS ** dice())}.US"
