@@ -15,7 +15,7 @@ from api_service.database import writing
 from api_service.demo_data import demo_entries
 from api_service.progress import entries, progress
 
-_BATCH: Final = 2500
+_BATCH: Final = 1000
 """Entries in one transaction: so few that it ends well within the time for saving, beside a service that is used."""
 _MOST_ROWS: Final = 10_000_000
 _INTERRUPTED: Final = 130
