@@ -10,13 +10,20 @@ RUN := $(BIN)/python -m
 INSTALL := $(RUN) pip install -qq --disable-pip-version-check --require-hashes -r
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: help run test test-unit test-systems test-integration test-e2e test-compose test-faults test-openapi openapi chaos bench bench-quick lint format types lock audit sbom clean
+.PHONY: help run demo-data test test-unit test-systems test-integration test-e2e test-compose test-faults test-openapi openapi chaos bench bench-quick lint format types lock audit sbom clean
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
 run: .venv/runtime  ## Run the whole system on this machine; Ctrl-C stops it
 	@$(RUN) scripts.run
+
+ROWS ?= 100000
+DATABASE_URI ?= sqlite:///$(CURDIR)/.run/api_service.sqlite3
+demo-data: export APP_ENV ?= development
+demo-data: export DATABASE_URI := $(DATABASE_URI)
+demo-data: .venv/runtime  ## Fill johndoe's history in the database of `make run` with made-up quotes (ROWS: 100000)
+	@$(BIN)/python api_service/commands.py demo-data --rows $(ROWS)
 
 # What computes goes beside what waits, and gives way to it: the tests of whole systems ask for answers in time.
 test: .venv/development  ## Everything: lint, types, import rules, all tests (brings its own RabbitMQ)

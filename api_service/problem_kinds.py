@@ -55,6 +55,7 @@ _KINDS: Final = (
     (413, "request-entity-too-large", "the body has more than 16 KiB"),
     (415, "unsupported-media-type", "the body does not claim to be JSON"),
     (429, "rate-limited", "there were too many requests of this user or from this address"),
+    (429, "too-many-exports", "as many exports as one process sends at a time are being sent already"),
     (429, "too-many-logins", "too many passwords were wrong, for this account or from this address"),
     (500, "internal-server-error", "there is a defect of ours; quote the request id"),
     (502, "upstream-error", "a provider failed"),

@@ -39,7 +39,10 @@ LINK: Final = Header(
     always=False,
 )
 TOTAL_COUNT: Final = Header(
-    "X-Total-Count", "How many entries there are on all pages together", {"type": "integer", "minimum": 0}
+    "X-Total-Count",
+    "How many entries there are on all pages together; not with CSV, which is all of them",
+    {"type": "integer", "minimum": 0},
+    always=False,
 )
 
 
