@@ -15,6 +15,7 @@ const ANSWER_MS = 12_000; // the service answers within eight seconds, whatever 
  * @throws {ApiProblem}
  */
 export async function send(path, { method = "GET", body, headers = {}, patience = ANSWER_MS } = {}) {
+  /** @type {Record<string, string>} */
   const json = body === undefined ? {} : { "Content-Type": "application/json" };
   /** @type {RequestInit} */
   const request = {

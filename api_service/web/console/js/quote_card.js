@@ -8,10 +8,11 @@ import { addressOf } from "./router.js";
 
 /**
  * @param {import("./api.js").Quote | import("./api.js").Missing} entry
+ * @param {() => void} retry asks for this one again
  * @returns {HTMLElement}
  */
-export function quoteCard(entry) {
-  return "error" in entry ? missingCard(entry) : foundCard(entry);
+export function quoteCard(entry, retry) {
+  return "error" in entry ? missingCard(entry, retry) : foundCard(entry);
 }
 
 /** @param {import("./api.js").Quote} quote */
@@ -29,14 +30,19 @@ function foundCard(quote) {
   );
 }
 
-/** @param {import("./api.js").Missing} entry */
-function missingCard({ symbol, error }) {
+/**
+ * @param {import("./api.js").Missing} entry
+ * @param {() => void} retry
+ */
+function missingCard({ symbol, error }, retry) {
   const { title, advice } = entryInWords(error);
+  const isUnknown = error.type === "/problems/symbol-not-found"; // asking again would not help
   return el(
     "article",
     { class: "card quote missing", "aria-label": symbol },
     el("header", {}, el("h2", {}, symbol), el("p", { class: "badges" }, el("span", { class: "badge bad" }, "no quote"))),
     el("p", {}, el("strong", {}, `${title}.`), " ", advice),
+    !isUnknown && el("p", {}, el("button", { class: "button small", type: "button", onclick: retry }, "Try again")),
   );
 }
 

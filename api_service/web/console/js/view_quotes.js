@@ -21,7 +21,7 @@ export function quotesView({ query }) {
   const recent = el("div", { class: "recent", role: "group", "aria-label": "Symbols you looked up before" });
   const results = el("div", { class: "cards" });
   const lookUp = async (/** @type {string} */ text) => {
-    await show(results, symbolsIn(text), crypto.getRandomValues(new Uint32Array(4)).join("-"));
+    await show(results, symbolsIn(text), newKey());
     await showRecent(recent, choose);
   };
   const choose = (/** @type {string} */ symbol) => {
@@ -52,12 +52,23 @@ async function show(results, symbols, key) {
       const quotes = found.filter((entry) => !("error" in entry));
       remember(quotes.map((quote) => quote.symbol));
       speak(`${counted(quotes.length, "quote")} found${quotes.length < found.length ? `, ${found.length - quotes.length} not` : ""}.`);
-      return found.map(quoteCard);
+      return found.map((entry) => slot(entry));
     });
   } catch (error) {
     results.replaceChildren(errorNotice(error, () => show(results, symbols, key)));
   }
 }
+
+/**
+ * The place of one card, in which a later try takes the place of a failed one.
+ * @param {api.Quote | api.Missing} entry
+ */
+function slot(entry) {
+  const place = el("div", { class: "slot" }, quoteCard(entry, () => show(place, [entry.symbol], newKey())));
+  return place;
+}
+
+const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
 /**
  * @param {HTMLElement} area
