@@ -1,23 +1,44 @@
-"""GET /api/v1/users/history?limit=9&before=47: what the calling user was served, the latest first."""
+"""GET /api/v1/users/history?limit=9&before=47&symbol=aapl.us&from=2026-11-01&to=2026-11-30: what the user was served.
+
+The latest comes first.
+"""
 
 from typing import Final
 
 from flask import Blueprint, Response, jsonify
 
-from api_service import history
+from api_service import history_reading
 from api_service.auth.helpers import login_required
 from api_service.auth.tokens import current_user
+from api_service.database import reading
+from api_service.history_reading import Filters
+from api_service.history_totals import total
 from api_service.resources import paging
+from api_service.resources.periods import period_of_query
 from api_service.resources.schemas import HistoryEntryBody
+from stock_contract import MAX_SYMBOL_LENGTH, is_valid_symbol
 
 blueprint = Blueprint("history", __name__)
 _ENTRIES: Final = HistoryEntryBody(many=True)
+_A_SYMBOL: Final = f"a stock symbol of 1 to {MAX_SYMBOL_LENGTH} characters, as aapl.us"
 
 
 @blueprint.get("/users/history")
 @login_required
 def own_history() -> Response:
-    page = paging.page_of_query()
-    found = history.history_of(current_user().id, page.one_more, page.before)
+    user_id, page, filters = current_user().id, paging.page_of_query(), _filters_of_query()
+    with reading() as connection:
+        found = history_reading.page(connection, user_id, filters, page.one_more, page.before)
+        entries = total(connection, user_id, filters)
     shown, following = paging.cut(found, page)
-    return paging.link_next(jsonify(_ENTRIES.dump(shown)), following)
+    answer = paging.link_next(jsonify(_ENTRIES.dump(shown)), following)
+    answer.headers["X-Total-Count"] = str(entries)
+    return answer
+
+
+def _filters_of_query() -> Filters:
+    symbol = paging.single_of_query("symbol", _A_SYMBOL)
+    if symbol is not None and not is_valid_symbol(symbol):
+        raise paging.invalid_parameter("symbol", _A_SYMBOL)
+    start, end = period_of_query()
+    return Filters(symbol and symbol.upper(), start, end)
