@@ -150,10 +150,10 @@ def at_first(page: Page) -> Page:
     return page
 
 
-def log_in(page: Page, username: str) -> Page:
+def log_in(page: Page, username: str, password: str | None = None) -> Page:
     page.goto("/")
     page.get_by_label("User name").fill(username)
-    page.get_by_label("Password").fill(PASSWORDS[username])
+    page.get_by_label("Password").fill(password or PASSWORDS[username])
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Quotes")).to_be_visible()
     return page
