@@ -33,7 +33,7 @@ async function counts(query) {
   if (!rows.length) return [el("p", { class: "empty" }, "Nothing was asked for in this time.")];
   const most = Math.max(...rows.map((row) => row.times_requested));
   const cells = rows.map(({ stock, times_requested: times }) => [stock.toUpperCase(), whole(times), bar(times / most)]);
-  return [table("Most requested stocks", ["Stock", "#Requests", ""], cells)];
+  return [table("Most requested stocks", ["Stock", "#Requests", "~Compared with the first"], cells)];
 }
 
 /** @param {number} share from 0 to 1 */

@@ -51,7 +51,7 @@ async function listOf(before, change) {
   const page = await accounts({ limit: PAGE, before });
   return [
     el("p", { class: "muted", role: "status" }, counted(page.total ?? page.rows.length, "user")),
-    table("Users", ["Name", "Role", "State", "Since", ""], page.rows.map((account) => cells(account, change))),
+    table("Users", ["Name", "Role", "State", "Since", "~Change"], page.rows.map((account) => cells(account, change))),
     pager("/admin/users", {}, before, page.older),
   ];
 }
