@@ -10,7 +10,7 @@ RUN := $(BIN)/python -m
 INSTALL := $(RUN) pip install -qq --disable-pip-version-check --require-hashes -r
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: help run test test-unit test-integration test-e2e test-compose test-faults chaos bench bench-quick lint format types lock audit sbom clean
+.PHONY: help run test test-unit test-integration test-e2e test-compose test-browser screenshots test-faults chaos bench bench-quick lint format types lock audit sbom clean
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -32,6 +32,12 @@ test-e2e: .venv/development  ## Both services as real processes, in both transpo
 
 test-faults: .venv/development  ## Everything that can break between the services, broken
 	$(RUN) pytest tests/integration/faults tests/e2e/test_restarts.py tests/e2e/test_broker_kills.py tests/e2e/test_killed_api.py
+
+test-browser: .venv/development  ## The web console in a real browser (installs Debian's chromium where it may)
+	$(RUN) pytest tests/browser --timeout 60
+
+screenshots: .venv/development  ## Take the pictures of the console anew, into docs/images
+	@$(RUN) tests.browser.screenshots
 
 chaos: .venv/development  ## Random faults for CHAOS_SECONDS (600); CHAOS_SEED repeats a run
 	@$(RUN) tests.chaos

@@ -102,7 +102,12 @@ def test_without_a_network_the_page_says_so(john: Page) -> None:
 
 def test_too_many_requests_say_how_long_to_wait(john: Page) -> None:
     problem = '{"type": "/problems/rate-limited", "title": "Too many requests", "status": 429}'
-    answer = {"status": 429, "body": problem, "headers": {"Retry-After": "42"}, "content_type": "application/problem+json"}
+    answer = {
+        "status": 429,
+        "body": problem,
+        "headers": {"Retry-After": "42"},
+        "content_type": "application/problem+json",
+    }
     john.route(re.compile("/api/v1/quotes"), lambda route: route.fulfill(**answer), times=1)  # type: ignore[arg-type]
     look_up(john, "s38.us")
     expect(john.get_by_role("alert")).to_contain_text("Wait, then try again. It will take about 42 seconds.")

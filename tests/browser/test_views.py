@@ -1,4 +1,4 @@
-"""Every view for everybody: what axe finds, in light and in dark and on a phone; how much is loaded, and how soon it shows."""
+"""Every view for everybody: what axe finds, in light, in dark and on a phone; how much is loaded, and how soon."""
 
 from collections.abc import Callable
 from typing import Any

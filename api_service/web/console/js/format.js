@@ -11,7 +11,7 @@ const MINUTE = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 /** @param {number} value */
 export const price = (value) => PRICE.format(value);
 /** @param {number} value */
-export const signed = (value) => SIGNED.format(value);
+export const signed = (value) => SIGNED.format(value).replace("-", "\u2212"); // a minus is as wide as a plus
 /** @param {number} value */
 export const whole = (value) => WHOLE.format(value);
 /** @param {Date} moment */

@@ -4,6 +4,9 @@ import { el } from "./dom.js";
 import { counted, day, price } from "./format.js";
 
 const HEIGHT = 240;
+const A_DAY = 86_400; // seconds
+const DATE = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 /**
@@ -40,13 +43,29 @@ function drawInto(area, entries) {
     legend: { show: false },
     cursor: { y: false, drag: { setScale: false } },
     scales: { x: { range: hourOrMore }, y: { range: padded } },
-    axes: [{ ...axis, space: 80 }, { ...axis, size: 64, values: (/** @type {unknown} */ _, /** @type {number[]} */ marks) => marks.map(price) }],
+    axes: [{ ...axis, size: 28, space: 60, values: moments }, { ...axis, size: 64, values: (/** @type {unknown} */ _, /** @type {number[]} */ marks) => marks.map(price) }],
     series: [{}, { stroke: color("--accent"), fill: color("--accent-faint"), width: 2, points: { size: 6, fill: color("--surface") } }],
   };
   const data = [entries.map(({ date }) => Date.parse(date) / 1000), entries.map(({ close }) => close)];
   area.replaceChildren();
   // @ts-expect-error  uPlot is a script of its own, loaded before the modules
   new uPlot(options, data, area);
+}
+
+/**
+ * What stands at the marks of the axis of time: dates, and times where the marks are closer than a day.
+ * @param {unknown} _
+ * @param {number[]} marks seconds
+ * @param {number} __
+ * @param {number} ___
+ * @param {number} step seconds between two marks
+ */
+function moments(_, marks, __, ___, step) {
+  return marks.map((mark) => {
+    const moment = new Date(mark * 1000);
+    const isMidnight = moment.getHours() + moment.getMinutes() === 0;
+    return (step < A_DAY && !isMidnight ? TIME : DATE).format(moment);
+  });
 }
 
 /**
