@@ -64,7 +64,7 @@ def test_a_session_that_was_ended_asks_for_a_log_in(context: BrowserContext, sys
     with page.expect_request(re.compile("/api/v1/users/history")) as asked:
         go(page, "/history")
     token = asked.value.headers["authorization"]
-    url = system.url("/api/v1/logout?everywhere=true")
+    url = system.url("/api/v1/logout")
     assert requests.post(url, headers={"Authorization": token}, timeout=9).status_code == 204
     go(page, "/history?symbol=aapl.us")
     expect(page.get_by_role("status").filter(has_text="Your session has ended. Log in again.")).to_be_visible()
