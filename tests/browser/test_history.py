@@ -71,6 +71,7 @@ def test_days_are_those_of_the_reader_and_the_last_one_counts(john: Page) -> Non
 def test_a_filter_that_the_service_refuses_is_explained(john: Page) -> None:
     go(john, "/history?symbol=no%20symbol")
     expect(john.get_by_role("alert").first).to_contain_text("Give symbol at most once: a stock symbol")
+    expect(john.get_by_role("button", name="Try again")).to_have_count(0)  # it would be refused again
 
 
 def test_the_file_has_what_the_filter_chooses(john: Page, tmp_path: Path) -> None:

@@ -25,8 +25,11 @@ export const day = (moment) => DAY.format(moment);
 export function moment(utc, never = "never") {
   if (!utc) return el("span", { class: "muted" }, never);
   const date = new Date(utc);
-  return el("time", { datetime: utc, title: utc }, DAY.format(date), " ", el("span", { class: "nowrap" }, MINUTE.format(date)));
+  return el("time", { datetime: utc, title: utc }, part(DAY.format(date)), " ", part(MINUTE.format(date)));
 }
+
+/** @param {string} text */
+const part = (text) => el("span", { class: "nowrap" }, text);
 
 /**
  * @param {number} count

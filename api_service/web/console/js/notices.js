@@ -8,15 +8,20 @@ const TOAST_MS = 6000;
 let clearing;
 
 /**
- * What went wrong and what to do next; `retry` puts a button beside it.
+ * What went wrong and what to do next; `retry` puts a button beside it, if the same may work later.
  * @param {unknown} error
  * @param {(() => void) | null} [retry]
  */
 export function errorNotice(error, retry = null) {
   const { title, advice } = inWords(error);
   if (!(error instanceof ApiProblem)) console.error(error); // a defect of ours: its trace helps whoever looks
-  const again = retry && el("button", { class: "button", type: "button", onclick: retry }, "Try again");
+  const again = retry && mayPass(error) && el("button", { class: "button", type: "button", onclick: retry }, "Try again");
   return el("div", { class: "notice error", role: "alert" }, el("div", {}, el("strong", {}, `${title}.`), " ", advice), again);
+}
+
+/** @param {unknown} error */
+function mayPass(error) {
+  return !(error instanceof ApiProblem) || error.status === 0 || error.status === 429 || error.status >= 500;
 }
 
 /** @param {string} text */

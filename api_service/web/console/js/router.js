@@ -23,9 +23,12 @@ export function addressOf(path, query = {}) {
 }
 
 /**
+ * Show a view; when it is shown already, anew.
  * @param {string} path
  * @param {Record<string, string | null | undefined>} [query]
  */
 export function go(path, query) {
-  location.hash = addressOf(path, query);
+  const address = addressOf(path, query);
+  if (location.hash === address) dispatchEvent(new HashChangeEvent("hashchange"));
+  else location.hash = address;
 }

@@ -23,7 +23,7 @@ export const events = new EventTarget();
 
 tabs.addEventListener("message", ({ data }) => {
   if (data === "logged-out") return become(null, null, "You logged out in another tab.");
-  return resume();
+  return resume().catch(() => become(null, null, "Somebody logged in in another tab. Reload this page to go on."));
 });
 
 export const currentUser = () => user;

@@ -22,6 +22,7 @@ export function changeDialog(account, save) {
       close();
     },
     el("h2", { id: "dialog-title" }, `Change ${account.username}`),
+    el("input", { name: "username", value: account.username, autocomplete: "username", hidden: true }), // for password managers
     field("Role", select("role", ROLES, account.role)),
     field("State", select("active", [["true", "Active"], ["false", "Not active: cannot log in"]], String(account.active))),
     field("New password", password, "Leave it empty to keep the old one. 12 to 128 characters, not easy to guess."),

@@ -12,11 +12,8 @@ import { fillWhenReady } from "./waiting.js";
 
 const RECENT = 8;
 
-/**
- * @param {import("./router.js").Place} place
- * @returns {import("./main.js").View}
- */
-export function quotesView({ query }) {
+/** @returns {import("./main.js").View} */
+export function quotesView() {
   const { input, list } = symbolInput({ id: "symbols", name: "symbols", required: true, placeholder: "aapl.us, spy.us" });
   const recent = el("div", { class: "recent", role: "group", "aria-label": "Symbols you looked up before" });
   const results = el("div", { class: "cards" });
@@ -36,7 +33,6 @@ export function quotesView({ query }) {
     el("button", { class: "button primary" }, "Look up"),
   );
   void showRecent(recent, choose);
-  if (query.symbols) choose(query.symbols);
   return { title: "Quotes", content: [whole, recent, results], focus: input };
 }
 
