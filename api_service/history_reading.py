@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Integer, RowMapping, Select, bindparam, func, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, RowMapping, Select, bindparam, func, select, tuple_
 
 from api_service.column_types import UtcDateTime
 from api_service.database import reading
@@ -26,7 +26,7 @@ _SHOWN: Final = (
     HistoryEntry.low,
     HistoryEntry.close,
 )
-_EVERYTHING: Final = (
+COLUMNS: Final = (
     *_SHOWN,
     HistoryEntry.volume,
     HistoryEntry.currency,
@@ -35,12 +35,12 @@ _EVERYTHING: Final = (
     HistoryEntry.stale,
 )
 
-_ORDER: Final = tuple_(HistoryEntry.requested_at, HistoryEntry.id)
+_ORDER: Final[tuple[Any, ...]] = (HistoryEntry.requested_at, HistoryEntry.id)
 _CONDITIONS: Final[Mapping[str, ColumnElement[bool]]] = {
     "symbol": HistoryEntry.symbol == bindparam("symbol"),
     "start": HistoryEntry.requested_at >= bindparam("start"),
     "end": HistoryEntry.requested_at < bindparam("end"),
-    "below": tuple_(bindparam("below", type_=UtcDateTime), bindparam("below_id", type_=Integer)) > _ORDER,
+    "below": tuple_(*_ORDER) < tuple_(bindparam("below", type_=UtcDateTime), bindparam("below_id", type_=BigInteger)),
 }
 """By the name of the parameter without which a query does not have it."""
 
@@ -79,28 +79,41 @@ def page(
     return connection.execute(_rows(_SHOWN, frozenset(values)), values | {"limit": limit}).mappings().all()
 
 
-def chunks(user_id: int, filters: Filters, size: int) -> Iterator[Sequence[RowMapping]]:
-    """All entries with all that they have, in lists of `size`; what is added meanwhile is not among them.
+def chunks(user_id: int, filters: Filters, size: int) -> Iterator[Sequence[Row[Any]]]:
+    """All entries, each with all `COLUMNS`, in lists of `size`; what is added meanwhile is not among them.
 
     Each list is a transaction of its own, so that none stays open while the caller takes its time.
 
     :raises DatabaseUnavailableError: a list could not be read.
     """
     values = _values(user_id, filters)
-    rows: Sequence[RowMapping] = ()
+    rows: Sequence[Row[Any]] = ()
     while not rows or len(rows) == size:
         with reading() as connection:
-            rows = connection.execute(_rows(_EVERYTHING, frozenset(values)), values | {"limit": size}).mappings().all()
+            rows = connection.execute(_rows(COLUMNS, frozenset(values)), values | {"limit": size}).all()
         if not rows:
             return
         yield rows
-        values = _below(values, rows[-1]["requested_at"], rows[-1]["id"])
+        values = _below(values, rows[-1].requested_at, rows[-1].id)
 
 
 def count(connection: Connection, user_id: int, filters: Filters) -> int:
     """How many entries these are; the index has them all side by side, and all of them are looked at."""
     values = _values(user_id, filters)
     return connection.scalar(_count(frozenset(values)), values) or 0
+
+
+def step(
+    connection: Connection, user_id: int, start: datetime, end: datetime, size: int
+) -> tuple[datetime, int] | None:
+    """A later moment, and how many entries are between, which is about `size`; None when they all are not so many."""
+    values = {"user_id": user_id, "start": start, "end": end, "size": size}
+    there = connection.execute(_NTH, values).one_or_none()
+    if there is None:
+        return None
+    moment, entry_id = there
+    ties = connection.scalar(_TIES, {"user_id": user_id, "moment": moment, "id": entry_id}) or 0
+    return moment, size - ties
 
 
 def _values(user_id: int, filters: Filters) -> dict[str, Any]:
@@ -119,7 +132,7 @@ def _below(values: dict[str, Any], moment: datetime, entry_id: int) -> dict[str,
 
 @cache
 def _rows(columns: tuple[Any, ...], parameters: frozenset[str]) -> Select[Any]:
-    latest_first = (HistoryEntry.requested_at.desc(), HistoryEntry.id.desc())
+    latest_first = [column.desc() for column in _ORDER]
     return _where(select(*columns), parameters).order_by(*latest_first).limit(bindparam("limit"))
 
 
@@ -131,3 +144,9 @@ def _count(parameters: frozenset[str]) -> Select[Any]:
 def _where(query: Select[Any], parameters: frozenset[str]) -> Select[Any]:
     conditions = [condition for name, condition in _CONDITIONS.items() if name in parameters]
     return query.where(HistoryEntry.user_id == bindparam("user_id"), *conditions)
+
+
+_NTH: Final = _where(select(*_ORDER), frozenset({"start", "end"})).order_by(*_ORDER).limit(1).offset(bindparam("size"))
+_TIES: Final = _where(select(func.count()).select_from(HistoryEntry), frozenset()).where(
+    HistoryEntry.requested_at == bindparam("moment"), HistoryEntry.id < bindparam("id")
+)

@@ -6,14 +6,15 @@ the moment that stands in it: by no more than a call lives, which is eight secon
 what the clocks of two API processes differ. After ten minutes all is counted anew, so that entries which something
 else has added or deleted further back show.
 
-What it costs: the first page of a user in these ten minutes counts the whole history, by its index alone.
+What it costs: the first page of a user in these ten minutes counts the whole history, by its index alone. It is
+counted in pieces, each of which is remembered: a database that gives up after a second does not give up for ever.
 """
 
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from cachetools import TLRUCache
@@ -21,7 +22,7 @@ from flask import current_app
 from sqlalchemy import Connection
 
 from api_service import clock
-from api_service.history_reading import EVERYTHING, Filters, count
+from api_service.history_reading import EVERYTHING, Filters, count, step
 
 SETTLED: Final = timedelta(minutes=1)
 """After that no entry is added with an earlier moment."""
@@ -29,8 +30,11 @@ LIFETIME: Final = 600.0
 """Seconds."""
 _MANY: Final = 1000
 """With so many newer entries the remembered moment moves on."""
+_PIECE: Final = 250_000
+"""Entries that one statement counts."""
 _USERS: Final = 10_000
 """Remembered at most, about 2 MB of them."""
+_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 _EXTENSION: Final = "history_totals"
 
 
@@ -56,23 +60,26 @@ class Totals:
         with self._lock:
             known = self._known.get(user_id)
         if known is None:
-            moment = clock.utc_now() - SETTLED
-            known = _Known(moment, count(connection, user_id, Filters(end=moment)), self._timer() + LIFETIME)
-            self._remember(user_id, known)
+            known = self._advanced(connection, user_id, _Known(_BEGINNING, 0, self._timer() + LIFETIME))
         newer = count(connection, user_id, Filters(start=known.moment))
         if newer > _MANY:
-            self._move_on(connection, user_id, known)
+            self._advanced(connection, user_id, known)
         return known.older + newer
 
-    def _move_on(self, connection: Connection, user_id: int, known: _Known) -> None:
-        moment = clock.utc_now() - SETTLED
-        if moment - known.moment > SETTLED:
-            settled = count(connection, user_id, Filters(start=known.moment, end=moment))
-            self._remember(user_id, _Known(moment, known.older + settled, known.ends))
+    def _advanced(self, connection: Connection, user_id: int, known: _Known) -> _Known:
+        """`known` with the latest moment that can be remembered."""
+        last = clock.utc_now() - SETTLED
+        if last - known.moment <= SETTLED:
+            return known
+        while (reached := step(connection, user_id, known.moment, last, _PIECE)) and reached[0] > known.moment:
+            known = self._remember(user_id, _Known(reached[0], known.older + reached[1], known.ends))
+        rest = count(connection, user_id, Filters(start=known.moment, end=last))
+        return self._remember(user_id, _Known(last, known.older + rest, known.ends))
 
-    def _remember(self, user_id: int, known: _Known) -> None:
+    def _remember(self, user_id: int, known: _Known) -> _Known:
         with self._lock:
             self._known[user_id] = known
+        return known
 
 
 def total(connection: Connection, user_id: int, filters: Filters) -> int:

@@ -132,8 +132,8 @@ class StockRequestCount(Base):
 class StockDayCount(Base):
     """How often a stock was served on a day (in UTC, by when it was asked): the sum of `times` over its slots.
 
-    It grows as `StockRequestCount` does, and in the same slots. On SQLite the table is its primary key, so that the
-    days of a range lie side by side.
+    It grows as `StockRequestCount` does, and in the same slots; on SQLite, which takes one writer at a time, in slot 0
+    only. There the table is its primary key, so that the days of a range lie side by side.
     """
 
     __tablename__ = "stock_day_counts"

@@ -1,31 +1,46 @@
 """GET /api/v1/users/history?limit=9&before=47&symbol=aapl.us&from=2026-11-01&to=2026-11-30: what the user was served.
 
-The latest comes first.
+The latest comes first. GET /api/v1/users/history.csv, or `Accept: text/csv`, is all of it as one file.
 """
 
 from typing import Final
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
-from api_service import history_reading
+from api_service import history_csv, history_reading
 from api_service.auth.helpers import login_required
 from api_service.auth.tokens import current_user
 from api_service.database import reading
 from api_service.history_reading import Filters
 from api_service.history_totals import total
-from api_service.resources import paging
+from api_service.resources import exports, paging
 from api_service.resources.periods import period_of_query
 from api_service.resources.schemas import HistoryEntryBody
 from stock_contract import MAX_SYMBOL_LENGTH, is_valid_symbol
 
 blueprint = Blueprint("history", __name__)
 _ENTRIES: Final = HistoryEntryBody(many=True)
+_CSV: Final = "text/csv"
+_OFFERED: Final = ("application/json", _CSV)
+"""The first is for those to whom it is all the same."""
 _A_SYMBOL: Final = f"a stock symbol of 1 to {MAX_SYMBOL_LENGTH} characters, as aapl.us"
 
 
 @blueprint.get("/users/history")
 @login_required
 def own_history() -> Response:
+    answer = _csv() if request.accept_mimetypes.best_match(_OFFERED) == _CSV else _page()
+    answer.vary.add("Accept")
+    return answer
+
+
+@blueprint.get("/users/history.csv")
+@login_required
+def own_history_as_csv() -> Response:
+    return _csv()
+
+
+def _page() -> Response:
     user_id, page, filters = current_user().id, paging.page_of_query(), _filters_of_query()
     with reading() as connection:
         found = history_reading.page(connection, user_id, filters, page.one_more, page.before)
@@ -34,6 +49,10 @@ def own_history() -> Response:
     answer = paging.link_next(jsonify(_ENTRIES.dump(shown)), following)
     answer.headers["X-Total-Count"] = str(entries)
     return answer
+
+
+def _csv() -> Response:
+    return exports.streamed(history_csv.lines(current_user().id, _filters_of_query()), _CSV, "history.csv")
 
 
 def _filters_of_query() -> Filters:

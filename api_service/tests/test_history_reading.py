@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
 from api_service.database import reading, writing
-from api_service.history_reading import Filters, count, page
+from api_service.history_reading import Filters, count, page, step
 from api_service.models import HistoryEntry
 from api_service.tests.helpers import Action, Api, ExpectProblem
 
@@ -187,6 +187,7 @@ def test_every_page_and_count_is_found_by_an_index_without_sorting(
         with reading() as connection:
             page(connection, JOHNDOE, filters, 100, before)
             count(connection, JOHNDOE, filters)
+            assert step(connection, JOHNDOE, FIRST, values["end"], 0) == (FIRST, 0)
 
     plan = plan_of(read)
     index = f"ix_history_user_id_{'symbol_' if 'symbol' in given else ''}requested_at_id"

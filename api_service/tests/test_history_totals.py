@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
+from unittest.mock import patch
 
 import pytest
 from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import delete, event
 
 from api_service import clock, history, history_totals
@@ -85,6 +88,28 @@ def test_a_long_history_is_counted_once(
         assert total() == total()
         assert all("requested_at >=" in sent for sent in counted if "count" in sent)
     assert total() == 9 + 20 * 4
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ages=st.lists(st.integers(-5, 130), max_size=40), piece=st.integers(1, 9), moves=st.integers(0, 90))
+def test_counting_in_pieces_counts_each_entry_once(
+    app: Flask, save: Callable[..., None], now: HandSetClock, ages: list[int], piece: int, moves: int
+) -> None:
+    """Many of them at the same moment, some later than what may be remembered."""
+    totals = Totals()
+    with (
+        app.app_context(),
+        patch.object(history_totals, "_PIECE", piece),
+        patch.object(history_totals, "_MANY", 0),
+    ):
+        with writing() as connection:
+            connection.execute(delete(HistoryEntry))
+        for age in ages:
+            save(now.now - timedelta(seconds=age // 10 * 10))
+        for _ in range(3):
+            with reading() as connection:
+                assert totals.of(connection, JOHNDOE) == len(ages)
+            now.move(moves)
 
 
 def test_what_something_else_has_changed_shows_after_a_while(

@@ -29,6 +29,7 @@ USERS = {
     ("GET", "/api/v1/quotes"),
     ("GET", "/api/v1/quotes/<symbol>"),
     ("GET", "/api/v1/users/history"),
+    ("GET", "/api/v1/users/history.csv"),
     ("GET", "/api/v1/users/me"),
     ("POST", "/api/v1/users/me/password"),
     ("POST", "/api/v1/logout"),

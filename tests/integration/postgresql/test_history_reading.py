@@ -11,23 +11,23 @@ from sqlalchemy import event
 
 from api_service import popularity
 from api_service.database import db, reading
-from api_service.history_reading import Filters, chunks, count, page
+from api_service.history_reading import Filters, chunks, count, page, step
 
 ROWS = 20_000
-FILL = f"""
+FILL = """
 INSERT INTO history (id, user_id, request_id, position, requested_at, symbol, name, open, high, low, close, source,
                      as_of, stale)
-SELECT n, CASE WHEN n % 10 = 0 THEN 1 ELSE 2 END, 'r' || n, 0,
+SELECT n, CASE WHEN n %% 10 = 0 THEN 1 ELSE 2 END, 'r' || n, 0,
        timestamptz '2026-11-28 23:53:20Z' + (n / 25) * interval '1 second',
-       'S' || n % 7, 'NAME', 1.10, 2, 3, 4, 'stooq', now(), false
-FROM generate_series(1, {ROWS}) n
+       'S' || n %% 7, 'NAME', 1.10, 2, 3, 4, 'stooq', now(), false
+FROM generate_series(1, %s) n
 """
 
 
 def fill(other: psycopg.Connection) -> list[tuple[Any, ...]]:
     """User 1's rows (moment, id, symbol), the latest first; one table is filled by the rows and not by saving."""
     other.execute("INSERT INTO users SELECT 2, 'jane', password_hash, role, active, created_at FROM users")
-    other.execute(FILL)
+    other.execute(FILL, [ROWS])
     other.execute("VACUUM ANALYZE")
     return other.execute(
         "SELECT requested_at, id, symbol FROM history WHERE user_id = 1 ORDER BY requested_at DESC, id DESC"
@@ -55,7 +55,10 @@ def test_every_page_and_count_is_right_and_found_by_an_index(app: Flask, other: 
                 found = [entry["id"] for entry in page(connection, 1, filters, 7, place)]
                 assert found == [row[1] for row in below[:7]], (names, place)
             assert count(connection, 1, filters) == len(left)
-        for statement, parameters in {statement: parameters for statement, parameters in sent}.items():
+        moment, passed = step(connection, 1, start, end, 1000) or (start, 0)
+        assert passed == len([row for row in rows if start <= row[0] < moment]) > 990
+        assert step(connection, 1, start, end, ROWS) is None
+        for statement, parameters in dict(sent).items():
             plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
             assert "Seq Scan" not in plan, plan
             assert "Sort" not in plan, plan
@@ -65,7 +68,7 @@ def test_every_page_and_count_is_right_and_found_by_an_index(app: Flask, other: 
 def test_chunks_are_all_of_it_in_order(app: Flask, other: psycopg.Connection) -> None:
     rows = fill(other)
     with app.app_context():
-        read = [entry["id"] for chunk in chunks(1, Filters(), 300) for entry in chunk]
+        read = [entry.id for chunk in chunks(1, Filters(), 300) for entry in chunk]
     assert read == [row[1] for row in rows]
 
 

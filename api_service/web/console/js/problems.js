@@ -25,6 +25,7 @@ export class ApiProblem extends Error {
 const WORDS = {
   offline: ["The service cannot be reached", "Check your connection, then try again."],
   "no-answer": ["The service did not answer in time", "Try again in a moment."],
+  "broken-off": ["The download broke off", "Nothing is saved. Try again."],
   "login-failed": ["That name and password do not match", "Check both and try again. An account that is not active cannot log in."],
   "too-many-logins": ["Too many wrong passwords", "Wait, then try again."],
   "rate-limited": ["That was too often in a short time", "Wait, then try again."],
