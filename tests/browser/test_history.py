@@ -80,5 +80,5 @@ def test_the_file_has_what_the_filter_chooses(john: Page, tmp_path: Path) -> Non
         john.get_by_role("button", name="Download CSV").click()
     assert started.value.suggested_filename == "history-pkn.csv"
     started.value.save_as(tmp_path / "history.csv")
-    entries = list(csv.DictReader((tmp_path / "history.csv").open(encoding="utf-8", newline="")))
+    entries = list(csv.DictReader((tmp_path / "history.csv").read_text(encoding="utf-8").splitlines()))
     assert [(entry["symbol"], entry["close"]) for entry in entries] == [("PKN", "149.99")] * 3
