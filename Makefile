@@ -10,7 +10,7 @@ RUN := $(BIN)/python -m
 INSTALL := $(RUN) pip install -qq --disable-pip-version-check --require-hashes -r
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: help run demo-data test test-unit test-systems test-integration test-e2e test-compose test-faults test-openapi openapi chaos bench bench-quick lint format types lock audit sbom clean
+.PHONY: help run demo-data test test-unit test-systems test-integration test-e2e test-compose test-faults test-browser test-openapi openapi screenshots chaos bench bench-quick lint format types lock audit sbom clean
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -50,6 +50,12 @@ test-openapi: .venv/development  ## The API tried with OPENAPI_CASES (5000) gene
 
 openapi: .venv/development  ## Write docs/openapi.json anew, after a call has changed
 	@$(RUN) scripts.write_openapi
+
+test-browser: .venv/development  ## The web console in a real browser (installs Debian's chromium where it may)
+	$(RUN) pytest tests/browser --timeout 60
+
+screenshots: .venv/development  ## Take the pictures of the console anew, into docs/images
+	@$(RUN) tests.browser.screenshots
 
 chaos: .venv/development  ## Random faults for CHAOS_SECONDS (600); CHAOS_SEED repeats a run
 	@$(RUN) tests.chaos
