@@ -107,9 +107,10 @@ def test_a_page_before_any_id_begins_at_the_moment_of_the_next_id(
     own = sorted(
         ((moment, number) for number, (user_id, moment) in entries.items() if user_id == JOHNDOE), reverse=True
     )
+    end = data.draw(st.one_of(st.none(), SECONDS))
     with app.app_context(), reading() as connection:
-        found = [entry["id"] for entry in page(connection, JOHNDOE, Filters(), 1000, before)]
-    assert found == [number for moment, number in own if (moment, number) < place]
+        found = [entry["id"] for entry in page(connection, JOHNDOE, Filters(end=end), 1000, before)]
+    assert found == [number for moment, number in own if (moment, number) < place and (not end or moment < end)]
 
 
 @pytest.mark.parametrize(

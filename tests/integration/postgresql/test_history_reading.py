@@ -17,7 +17,7 @@ ROWS = 20_000
 FILL = """
 INSERT INTO history (id, user_id, request_id, position, requested_at, symbol, name, open, high, low, close, source,
                      as_of, stale)
-SELECT n, CASE WHEN n %% 10 = 0 THEN 1 ELSE 2 END, 'r' || n, 0,
+SELECT 3000000000 + n, CASE WHEN n %% 10 = 0 THEN 1 ELSE 2 END, 'r' || n, 0,
        timestamptz '2026-11-28 23:53:20Z' + (n / 25) * interval '1 second',
        'S' || n %% 7, 'NAME', 1.10, 2, 3, 4, 'stooq', now(), false
 FROM generate_series(1, %s) n
