@@ -2,7 +2,7 @@
 
 import http.client
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
@@ -29,7 +29,7 @@ def exports(services: Services, group: int, filled_at: datetime) -> Measured:
 
 def _export(port: int, token: str, group: int, filled_at: datetime, rows: int) -> Figures:
     """Of about so many entries, the newest ones; there may be fewer."""
-    since = filled_at - rows / OWN_SHARE * INTERVAL
+    since = filled_at - timedelta(seconds=rows / OWN_SHARE * INTERVAL)
     forget_peak(group)
     began = time.perf_counter()
     lines = _lines(port, token, "/api/v1/users/history.csv?" + urlencode({"from": f"{since:%Y-%m-%dT%H:%M:%SZ}"}))
