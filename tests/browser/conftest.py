@@ -40,10 +40,16 @@ class Watch:
         context.on("console", self._hear)
         context.on("weberror", lambda error: self.errors.append(str(error.error)))
         context.on("request", self._see)
+        context.on("requestfailed", self._miss)
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not message.text.startswith(_REFUSED):
             self.errors.append(message.text)
+
+    def _miss(self, request: Request) -> None:
+        """A part of a page that did not come; calls that fail are the page's to explain."""
+        if "/assets/" in request.url and request.failure != "net::ERR_ABORTED":
+            self.errors.append(f"{request.url}: {request.failure}")
 
     def _see(self, request: Request) -> None:
         if urlsplit(request.url).scheme not in {"data", "blob"} and urlsplit(request.url).netloc != self.host:

@@ -76,6 +76,13 @@ def violations(page: Page) -> list[Any]:
     return [(each["id"], each["impact"], [node["html"] for node in each["nodes"]]) for each in found["violations"]]
 
 
+def test_a_page_that_lacks_a_part_says_so(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.route("**/js/table.js", lambda route: route.fulfill(status=503))
+    page.goto("/")
+    expect(page.get_by_text("A part of this page could not be loaded.")).to_be_visible()
+
+
 def test_it_is_small_quick_and_asked_for_again_only_when_it_changed(context: BrowserContext) -> None:
     page = context.new_page()
     sizes: list[int] = []
