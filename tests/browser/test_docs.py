@@ -1,23 +1,14 @@
 """The page about the API: it describes every call, and makes one with a token."""
 
-import json
-from pathlib import Path
-
 import pytest
-import yaml
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.conftest import System
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
-def page(context: BrowserContext, system: System) -> Page:
+def page(context: BrowserContext) -> Page:
     page = context.new_page()
-    if system.get("/api/v1/openapi.json", user=None).status_code == 404:
-        text = json.dumps(yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text(encoding="utf-8")), default=str)
-        page.route("**/api/v1/openapi.json", lambda route: route.fulfill(body=text, content_type="application/json"))
     page.goto("/docs")
     return page
 
