@@ -83,6 +83,7 @@ types: .venv/development  ## mypy, strict
 
 lock:  ## Pin requirements*.in with hashes (needs uv)
 	$(COMPILE) requirements.in -o requirements.txt
+	$(COMPILE) requirements-otel.in -o requirements-otel.txt
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 	$(COMPILE) benchmarks/requirements.in -o benchmarks/requirements.txt
 

@@ -13,6 +13,7 @@ from amqp_rpc.observers import ServerEvent, ServerObserver
 from amqp_rpc.transport import ServerTransport
 from amqp_rpc.watchdog import Watchdog
 from service_kit.deadline import Deadline
+from service_kit.trace_context import names_in
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class RpcServer:
     def on_delivery(self, delivery: Delivery) -> None:
         """Called by the transport."""
         if delivery.redelivered:
-            _log.info("rpc.redelivered", extra={"correlation_id": delivery.correlation_id})
+            _log.info("rpc.redelivered", extra=_named(delivery))
             self._tell(ServerEvent.REDELIVERED)
         checked = self._check(delivery)
         with self._idle:
@@ -119,7 +120,7 @@ class RpcServer:
 
     def _reply_to(self, request: Request) -> Reply | None:
         if request.deadline.expired:
-            _log.info("rpc.expired", extra={"correlation_id": request.correlation_id})
+            _log.info("rpc.expired", extra=_named(request))
             self._tell(ServerEvent.EXPIRED)
             return None
         if self._observer is None:
@@ -145,7 +146,7 @@ class RpcServer:
                 raise TypeError("the handler returned no bytes")  # noqa: TRY301  its defect, and told as one
             return Reply(request.correlation_id, body)
         except Exception:  # noqa: BLE001  whatever the handler did, its caller gets an answer and the worker lives on
-            _log.exception("rpc.handler_failed", extra={"correlation_id": request.correlation_id})
+            _log.exception("rpc.handler_failed", extra=_named(request))
             return Reply(request.correlation_id, b"", failed=True)
 
     def _finish(self, delivery: Delivery, reply: Reply | None) -> None:
@@ -154,6 +155,11 @@ class RpcServer:
             self._in_hand -= 1
             if self._in_hand == 0:
                 self._idle.notify_all()
+
+
+def _named(call: Delivery | Request) -> dict[str, object]:
+    """How a log line names the call; the handler, which may know more of it, has not begun or has ended."""
+    return {"correlation_id": call.correlation_id, **names_in(call.headers)}
 
 
 def _seconds(milliseconds: object) -> float | None:

@@ -16,7 +16,7 @@ from api_service.auth.signing_keys import SigningKeys
 from api_service.settings import Settings, load
 from api_service.stock_clients import StockClient, make_stock_client
 from api_service.web_settings import WebSettings
-from service_kit import problems, response_headers
+from service_kit import http_traces, problems, response_headers
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _MAX_BODY_BYTES: Final = 16 * 1024
@@ -44,6 +44,7 @@ def create_app(settings: Settings | None = None, stock_client: StockClient | Non
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     _stand_behind(app, settings.web)
     problems.init_app(app)
+    http_traces.init_app(app)
     response_headers.init_app(app)
     rate_limits.init_app(app, settings.web)
     cors.init_app(app, settings.web.cors_origins)

@@ -42,6 +42,8 @@ class Settings:
     threads: int
     """Requests at a time in each process; `flask run` starts one for each request."""
     log_level: str
+    traces_endpoint: str
+    """Where spans are sent; empty: nowhere."""
     web: WebSettings
 
     @property
@@ -82,6 +84,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         processes=reader.integer("WEB_CONCURRENCY", 1, low=1, high=64),
         threads=reader.integer("WEB_THREADS", 80, low=1, high=1024),
         log_level=reader.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
+        traces_endpoint=kit.traces_endpoint(reader),
         web=read_web_settings(reader),
     )
     reader.check()

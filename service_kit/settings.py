@@ -22,6 +22,12 @@ class SettingsError(ValueError):
     """Wrong or missing settings; the text lists all of them, one a line, and never shows a value."""
 
 
+def traces_endpoint(reader: "EnvironmentReader") -> str:
+    """Where spans are sent, an OTLP address over HTTP (http://collector:4318); empty: nowhere."""
+    name = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    return reader.url(name, "", ("http", "https")) if reader.text(name, "") else ""
+
+
 def load_or_exit(load: Callable[[Mapping[str, str]], _Settings]) -> _Settings:
     """Read this process's environment; wrong settings end it with their message and status 2, not a traceback."""
     try:

@@ -9,10 +9,11 @@ from typing import Final
 from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
 from structlog.contextvars import bind_contextvars
 
-from service_kit import problems, response_headers
+from service_kit import http_traces, problems, response_headers
 from service_kit.deadline import Deadline
 from service_kit.problems import Problem
 from service_kit.time_budget import RPC_DEADLINE
+from service_kit.trace_context import request_id_in
 from stock_contract import (
     MAX_SYMBOLS_PER_REQUEST,
     ErrorCode,
@@ -40,7 +41,6 @@ ANSWERS: Final[Mapping[ErrorCode, tuple[HTTPStatus, str]]] = {
     ErrorCode.INTERNAL: (HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong in the stock service."),
 }
 
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _MILLISECONDS: Final = re.compile(r"\d{1,6}", re.ASCII)
 _LOOKUP: Final = "quote_lookup"
 
@@ -55,8 +55,9 @@ def create_app(settings: Settings | None = None, lookup: Lookup | None = None) -
     app = Flask(__name__, static_folder=None)
     app.extensions[_LOOKUP] = lookup or build_lookup(settings or load(os.environ))
     problems.init_app(app)
-    response_headers.init_app(app)
     app.before_request(_take_callers_request_id)
+    http_traces.init_app(app)
+    response_headers.init_app(app)
     app.register_blueprint(_quotes)
     return app
 
@@ -102,7 +103,7 @@ def healthz() -> Response:
 
 def _take_callers_request_id() -> None:
     """Go on with the caller's request id, so that one id is found in the logs of both services."""
-    if _REQUEST_ID.fullmatch(request_id := request.headers.get("X-Request-ID", "")):
+    if request_id := request_id_in(request.headers.get("X-Request-ID")):
         g.request_id = request_id
         bind_contextvars(request_id=request_id)
 

@@ -10,12 +10,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
 from service_kit.deadline import Deadline
+from service_kit.request_ids import current_request_id
 from service_kit.time_budget import UPSTREAM_CONNECT, UPSTREAM_READ
+from service_kit.traces import trace_headers
+from service_kit.tracing import Attribute, SpanKind, span
 from stock_service.attempts import AttemptAdapter, AttemptRunner
 from stock_service.providers.base import MAX_BODY_BYTES, FailureKind, ProviderError, Response
 
@@ -101,22 +105,38 @@ class Fetcher:
         if deadline.expired:
             raise ProviderError(FailureKind.TIMEOUT, detail="no time left to ask")
 
-        def work() -> Response:
-            with _translated(), self._get(url, params, headers, deadline) as answer:
-                body = _read(answer.raw, max_bytes)
-            received = {name.lower(): value for name, value in answer.headers.items()}
-            return Response(answer.status_code, _decompressed(body, received, max_bytes), received)
+        with span("GET", SpanKind.CLIENT, _told_of(url)) as asking:
+            sent = {**(headers or {}), **_names()}  # here: the try has a thread of its own
 
-        return self._runner.run(work, deadline)
+            def work() -> Response:
+                with _translated(), self._get(url, params, sent, deadline) as answer:
+                    body = _read(answer.raw, max_bytes)
+                received = {name.lower(): value for name, value in answer.headers.items()}
+                return Response(answer.status_code, _decompressed(body, received, max_bytes), received)
+
+            response = self._runner.run(work, deadline)
+            asking.set_attribute("http.response.status_code", response.status)
+            return response
 
     def _get(
-        self, url: str, params: Mapping[str, str] | str, headers: Mapping[str, str] | None, deadline: Deadline
+        self, url: str, params: Mapping[str, str] | str, headers: Mapping[str, str], deadline: Deadline
     ) -> requests.Response:
         left = max(deadline.remaining(), 0.001)  # urllib3 refuses a time-out of nothing
         timeout = (min(UPSTREAM_CONNECT, left), min(UPSTREAM_READ, left))
         return self._session.get(
             url, params=params, headers=headers, timeout=timeout, stream=True, allow_redirects=False
         )
+
+
+def _told_of(url: str) -> dict[str, Attribute]:
+    """Of an address only the host is told."""
+    return {"http.request.method": "GET", "server.address": urlsplit(url).hostname or ""}
+
+
+def _names() -> dict[str, str]:
+    """By what a provider, or a proxy on the way to it, can name the call to us: random, and nothing of the caller."""
+    request_id = current_request_id()
+    return {**({"X-Request-ID": request_id} if request_id else {}), **trace_headers()}
 
 
 class _Session(requests.Session):

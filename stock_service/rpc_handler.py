@@ -1,9 +1,14 @@
 """The RabbitMQ door: a request message in, a reply message out."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from amqp_rpc import Request
 from service_kit.request_ids import bind_request_id
+from service_kit.trace_context import REQUEST_ID, TRACEPARENT, request_id_in, traceparent_in
+from service_kit.traces import bind_traceparent
+from service_kit.tracing import SpanKind, span
 from stock_contract import (
     ErrorCode,
     Failure,
@@ -28,6 +33,13 @@ class RpcHandler:
         self._lookup = lookup
 
     def handle(self, request: Request) -> bytes:
+        with (
+            _named_in_the_log(request),
+            span("stock_service/handle", SpanKind.SERVER, {"rpc.system": "rabbitmq", "rpc.service": "stock_service"}),
+        ):
+            return self._handle(request)
+
+    def _handle(self, request: Request) -> bytes:
         try:
             message = decode_request(request.body)
         except UnsupportedVersionError as error:
@@ -38,6 +50,17 @@ class RpcHandler:
             if isinstance(message, ProviderStatusRequest):
                 return encode_provider_status_reply(ProviderStatusReply(self._lookup.status()))
             return encode_reply(QuoteReply(self._lookup(message.symbols, request.deadline)))
+
+
+@contextmanager
+def _named_in_the_log(request: Request) -> Iterator[None]:
+    """By what stands in the headers: also for a body that cannot be read."""
+    request_id = request_id_in(request.headers.get(REQUEST_ID))
+    with ExitStack() as bound:
+        if request_id:
+            bound.enter_context(bind_request_id(request_id))
+        bound.enter_context(bind_traceparent(traceparent_in(request.headers.get(TRACEPARENT))))
+        yield
 
 
 def _refuse(request: Request, error: MalformedMessageError, code: ErrorCode) -> bytes:

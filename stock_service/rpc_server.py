@@ -9,6 +9,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from amqp_rpc import serve
+from service_kit import tracing
 from service_kit.logs import configure_logging
 from service_kit.time_budget import GRACEFUL_STOP, HANDLER_HUNG, HEARTBEAT
 from stock_contract import REQUEST_EXCHANGE, REQUEST_QUEUE
@@ -21,6 +22,7 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT; wrong settings end the process with status 2."""
     settings = load_or_exit()
     configure_logging(settings.log_level, as_json=settings.logs_as_json)
+    tracing.start("stock_service", settings.traces_endpoint)
     serve(
         settings.rabbitmq_url,
         REQUEST_QUEUE,

@@ -47,6 +47,8 @@ class Settings:
     port: int
     app_env: str
     log_level: str
+    traces_endpoint: str
+    """Where spans are sent; empty: nowhere."""
 
     @property
     def logs_as_json(self) -> bool:
@@ -82,6 +84,7 @@ def load(environment: Mapping[str, str]) -> Settings:
         port=reader.integer("PORT", 5001, low=1, high=65_535),
         app_env=reader.choice("APP_ENV", "production", ("development", "production")),
         log_level=reader.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
+        traces_endpoint=kit.traces_endpoint(reader),
     )
     reader.check()
     return settings

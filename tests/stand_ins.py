@@ -45,6 +45,8 @@ class StooqStandIn:
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.answer_for_all: tuple[int, bytes] | None = None
         self.queries: list[dict[str, list[str]]] = []
+        self.headers: list[dict[str, str]] = []
+        """Of the same requests; names in lower case."""
         self.delay = 0.0
         self.arrived = threading.Semaphore(0)
         self._released = threading.Event()
@@ -68,6 +70,7 @@ class StooqStandIn:
         self.answers.clear()
         self.answer_for_all = None
         self.queries.clear()
+        self.headers.clear()
         self.delay = 0.0
 
     def close(self) -> None:
@@ -105,6 +108,7 @@ class StooqStandIn:
 
             def do_GET(self) -> None:
                 query = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
+                stand_in.headers.append({name.lower(): value for name, value in self.headers.items()})
                 stand_in.queries.append(query)
                 stand_in.arrived.release()
                 stand_in._released.wait(20)

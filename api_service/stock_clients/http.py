@@ -21,6 +21,8 @@ from api_service.stock_clients.replies import MAX_REPLY_BYTES, checked, checked_
 from service_kit import time_budget
 from service_kit.deadline import Deadline
 from service_kit.request_ids import current_request_id, new_request_id
+from service_kit.traces import trace_headers
+from service_kit.tracing import SpanKind, span
 from stock_contract import (
     Failure,
     ProviderStatus,
@@ -87,19 +89,26 @@ class HttpStockClient:
         deadline: Deadline,
         decode: Callable[[bytes], Reply | Failure],
     ) -> Reply | Failure:
+        with span(f"GET {path}", SpanKind.CLIENT, {"http.request.method": "GET"}) as asking:
+            status, body = self._get_twice(path, params, request_id, deadline)
+            asking.set_attribute("http.response.status_code", status)
+            return _read(status, body, decode)
+
+    def _get_twice(
+        self, path: str, params: Mapping[str, str], request_id: str, deadline: Deadline
+    ) -> tuple[int, bytes]:
         try:
-            status, body = self._get(path, params, request_id, deadline)
+            return self._get(path, params, request_id, deadline)
         except _ConnectionLostError:
             # Once more: it may have been a kept connection that the other side closed while it was idle.
             try:
-                status, body = self._get(path, params, request_id, deadline)
+                return self._get(path, params, request_id, deadline)
             except _ConnectionLostError as error:
                 raise StockServiceUnavailableError(UnavailableReason.SERVER) from error
-        return _read(status, body, decode)
 
     def _get(self, path: str, params: Mapping[str, str], request_id: str, deadline: Deadline) -> tuple[int, bytes]:
         left = deadline.remaining()
-        headers = {"X-Budget-Ms": str(int(left * 1000)), "X-Request-ID": request_id}
+        headers = {"X-Budget-Ms": str(int(left * 1000)), "X-Request-ID": request_id, **trace_headers()}
         if left <= 0:
             raise StockServiceTimeoutError
         with (

@@ -2,8 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
 
 from amqp_rpc import errors
@@ -16,6 +16,9 @@ from api_service.stock_clients.base import (
 )
 from api_service.stock_clients.replies import MAX_REPLY_BYTES, checked, checked_providers, served
 from service_kit.deadline import Deadline
+from service_kit.trace_context import REQUEST_ID
+from service_kit.traces import trace_headers
+from service_kit.tracing import Attribute, Span, SpanKind, span
 from stock_contract import (
     ErrorCode,
     Failure,
@@ -36,7 +39,7 @@ Reply = TypeVar("Reply")
 class RpcConnection(Protocol):
     """What is needed of `amqp_rpc.RpcClient`."""
 
-    def call(self, body: bytes, *, deadline: Deadline) -> bytes: ...
+    def call(self, body: bytes, *, deadline: Deadline, headers: Mapping[str, str]) -> bytes: ...
 
     def reachable(self, patience: Deadline) -> bool: ...
 
@@ -59,12 +62,15 @@ class RpcStockClient:
     def quotes(self, symbols: Sequence[str], *, request_id: str, deadline: Deadline) -> tuple[Quote | Failure, ...]:
         """See `StockClient.quotes`."""
         request = encode_request(QuoteRequest(request_id=request_id, symbols=tuple(symbols)))
-        return checked(symbols, self._call(request, deadline, decode_reply).results)
+        with _client_span("quotes"):
+            return checked(symbols, self._call(request, request_id, deadline, decode_reply).results)
 
     def provider_status(self, *, request_id: str, deadline: Deadline) -> tuple[ProviderStatus, ...]:
         """See `StockClient.provider_status`."""
         request = encode_provider_status_request(ProviderStatusRequest(request_id=request_id))
-        return checked_providers(self._call(request, deadline, decode_provider_status_reply).providers)
+        with _client_span("provider_status"):
+            reply = self._call(request, request_id, deadline, decode_provider_status_reply)
+            return checked_providers(reply.providers)
 
     def reachable(self, deadline: Deadline) -> bool:
         """See `StockClient.reachable`; this is what the connection knows of the broker and of who serves."""
@@ -76,9 +82,13 @@ class RpcStockClient:
         if connection is not None and self._owner == os.getpid():
             connection.close()
 
-    def _call(self, request: bytes, deadline: Deadline, decode: Callable[[bytes], Reply | Failure]) -> Reply:
+    def _call(
+        self, request: bytes, request_id: str, deadline: Deadline, decode: Callable[[bytes], Reply | Failure]
+    ) -> Reply:
+        # The id is in the body too; in a header also those find it who do not read the body.
+        headers = {REQUEST_ID: request_id, **trace_headers()}
         with _rpc_errors_named():
-            body = self._connected().call(request, deadline=deadline)
+            body = self._connected().call(request, deadline=deadline, headers=headers)
         if len(body) > MAX_REPLY_BYTES:
             raise BadStockReplyError("a body that is too large")
         try:
@@ -95,6 +105,11 @@ class RpcStockClient:
             if self._connection is None or self._owner != os.getpid():
                 self._owner, self._connection = os.getpid(), self._connect()
             return self._connection
+
+
+def _client_span(method: str) -> AbstractContextManager[Span]:
+    attributes: dict[str, Attribute] = {"rpc.system": "rabbitmq", "rpc.service": "stock_service", "rpc.method": method}
+    return span(f"stock_service/{method}", SpanKind.CLIENT, attributes)
 
 
 @contextmanager

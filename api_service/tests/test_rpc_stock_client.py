@@ -2,6 +2,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -36,13 +37,18 @@ class FakeRpcClient:
     def __init__(self, answer: bytes | Exception) -> None:
         self.answer = answer
         self.calls: list[tuple[bytes, Deadline]] = []
+        self.headers: list[dict[str, str]] = []
         self.closed = 0
 
-    def call(self, body: bytes, *, deadline: Deadline) -> bytes:
+    def call(self, body: bytes, *, deadline: Deadline, headers: Mapping[str, str]) -> bytes:
         self.calls.append((body, deadline))
+        self.headers.append(dict(headers))
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    def reachable(self, patience: Deadline) -> bool:
+        return not isinstance(self.answer, Exception)
 
     def close(self) -> None:
         self.closed += 1
