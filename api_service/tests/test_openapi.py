@@ -1,4 +1,4 @@
-"""The document that the API makes of itself, its copy in docs/openapi.json, and the table of problems in docs/api.md."""
+"""The document that the API makes of itself, its copy in docs, and the table of problems on the page on the calls."""
 
 import ast
 import json
