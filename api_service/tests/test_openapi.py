@@ -1,4 +1,4 @@
-"""The document that the API makes of itself, its copy in docs/openapi.json, and the README's table of problems."""
+"""The document that the API makes of itself, its copy in docs, and the table of problems on the page on the calls."""
 
 import ast
 import json
@@ -198,9 +198,11 @@ def test_it_names_every_problem_at_its_status(document: dict[str, Any], problems
     assert described == problems
 
 
-def test_the_readme_has_one_row_for_each_status_with_all_its_problems(problems: set[tuple[int, str]]) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = re.findall(r"^\| ((?:\d{3}(?:, )?)+) \| (.*) \|$", readme, re.MULTILINE)
+def test_the_page_on_the_calls_has_one_row_for_each_status_with_all_its_problems(
+    problems: set[tuple[int, str]],
+) -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| ((?:\d{3}(?:, )?)+) \| (.*) \|$", page, re.MULTILINE)
     rows = [(int(status), text) for statuses, text in table for status in statuses.split(", ")]
     assert len(rows) == len(dict(rows))
     assert sorted((status, slug) for status, slug in problems if f"`{slug}`" not in dict(rows).get(status, "")) == []

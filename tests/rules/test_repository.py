@@ -46,7 +46,9 @@ def test_no_file_names_a_package_index() -> None:
     assert naming == []
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "benchmarks/requirements.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-otel.txt", "requirements-dev.txt", "benchmarks/requirements.txt"]
+)
 def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     blocks = {match["pin"]: match[0] for match in PIN.finditer(text)}
@@ -56,11 +58,11 @@ def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
 
 
 def test_what_is_tested_is_what_is_shipped() -> None:
-    runtime, development = (
+    runtime, traces, development = (
         {match["pin"] for match in PIN.finditer((ROOT / name).read_text(encoding="utf-8"))}
-        for name in ("requirements.txt", "requirements-dev.txt")
+        for name in ("requirements.txt", "requirements-otel.txt", "requirements-dev.txt")
     )
-    assert runtime <= development
+    assert runtime | traces <= development
 
 
 def test_the_bill_of_materials_lists_exactly_what_is_pinned(tmp_path: Path) -> None:

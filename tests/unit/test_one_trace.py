@@ -1,7 +1,7 @@
 """One call through both services and to the provider is one trace, over each transport, and so is its log."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
