@@ -11,6 +11,7 @@ from flask import current_app
 from sqlalchemy import Connection, RowMapping, bindparam, select
 from sqlalchemy.sql.dml import ReturningInsert
 
+from api_service import metrics
 from api_service.database import db, insert_into, reading, written
 from api_service.grouped_saves import GroupedSaves
 from api_service.idempotency import OneCall, Results, claim
@@ -68,7 +69,8 @@ def save_quotes(
             _add(connection, rows)
         return earlier
 
-    return written(save)
+    with metrics.Saving(1):
+        return written(save)
 
 
 def history_of(user_id: int, limit: int, before: int | None = None) -> Sequence[RowMapping]:
@@ -90,7 +92,8 @@ def _grouped_saves() -> GroupedSaves[_Rows]:
 
 def _save_all(requests: Sequence[_Rows], deadline: Deadline) -> None:
     rows = [row for request in requests for row in request]
-    written(lambda connection: _add(connection, rows), deadline)
+    with metrics.Saving(len(requests)):
+        written(lambda connection: _add(connection, rows), deadline)
 
 
 def _add(connection: Connection, rows: _Rows) -> None:
