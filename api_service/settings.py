@@ -67,7 +67,6 @@ def load(environ: Mapping[str, str]) -> Settings:
     :raises SettingsError: any of them is wrong or missing; the text lists all.
     """
     reader = EnvironmentReader(environ)
-    port = reader.integer("PORT", 5000, low=1, high=65_535)
     app_env = cast("AppEnv", reader.choice("APP_ENV", "production", ("development", "production")))
     broker_ca = reader.certificates("RABBITMQ_CA")
     amqp = ("amqps",) if broker_ca else ("amqp", "amqps")
@@ -80,7 +79,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         rabbitmq_url=reader.url("RABBITMQ_URL", "amqp://guest:guest@localhost:5672/%2F", amqp, check_url),
         rabbitmq_ca=broker_ca,
         stock_service_url=reader.url("STOCK_SERVICE_URL", "http://localhost:5001", ("http", "https")),
-        port=port,
+        port=(port := reader.integer("PORT", 5000, low=1, high=65_535)),
         metrics_port=kit.metrics_port(reader, port),
         bind_host=reader.text("BIND_HOST", "127.0.0.1"),
         processes=reader.integer("WEB_CONCURRENCY", 1, low=1, high=64),

@@ -61,7 +61,6 @@ def load(environment: Mapping[str, str]) -> Settings:
     :raises SettingsError: any of them is wrong; the text lists every one.
     """
     reader = EnvironmentReader(environment)
-    port = reader.integer("PORT", 5001, low=1, high=65_535)
     named = reader.names("QUOTE_PROVIDERS", "stooq,yahoo,cboe", tuple(FACTORIES))
     key = _header_text(reader, "TWELVEDATA_API_KEY", "")
     broker_ca = reader.certificates("RABBITMQ_CA")
@@ -82,7 +81,7 @@ def load(environment: Mapping[str, str]) -> Settings:
         worker_threads=reader.integer("WORKER_THREADS", 8, low=1, high=256),
         worker_heartbeat_file=_optional_path(reader, "WORKER_HEARTBEAT_FILE"),
         bind_host=reader.text("BIND_HOST", "127.0.0.1"),
-        port=port,
+        port=(port := reader.integer("PORT", 5001, low=1, high=65_535)),
         metrics_port=kit.metrics_port(reader, port),
         app_env=reader.choice("APP_ENV", "production", ("development", "production")),
         log_level=reader.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
