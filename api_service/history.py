@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, select
 from sqlalchemy.sql.dml import ReturningInsert
 
 from api_service import metrics
-from api_service.database import db, insert_into, reading, written
+from api_service.database import DatabaseUnavailableError, db, insert_into, reading, written
 from api_service.grouped_saves import GroupedSaves
 from api_service.idempotency import OneCall, Results, claim
 from api_service.models import COUNT_SLOTS, HistoryEntry, StockRequestCount
@@ -69,7 +69,7 @@ def save_quotes(
             _add(connection, rows)
         return earlier
 
-    with metrics.Saving(1):
+    with metrics.Saving(1, DatabaseUnavailableError):
         return written(save)
 
 
@@ -92,7 +92,7 @@ def _grouped_saves() -> GroupedSaves[_Rows]:
 
 def _save_all(requests: Sequence[_Rows], deadline: Deadline) -> None:
     rows = [row for request in requests for row in request]
-    with metrics.Saving(len(requests)):
+    with metrics.Saving(len(requests), DatabaseUnavailableError):
         written(lambda connection: _add(connection, rows), deadline)
 
 

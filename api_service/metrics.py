@@ -27,6 +27,12 @@ LOGINS: Final = Counter(
     ["outcome"],
 )
 
+DATABASE_TROUBLES: Final = Counter(
+    "stock_api_database_troubles",
+    "What the database did wrong, by its name in the log without db. (unavailable, locked, full, readonly,"
+    " commit_unknown, failed, pool_timeout, write_queue_timeout). A save that is locked is tried once more.",
+    ["trouble"],
+)
 HISTORY_SAVE_SECONDS: Final = Histogram(
     "stock_api_history_save_duration_seconds",
     "Seconds of a transaction that saves what was served, trying it once more included, by result (saved, failed).",
@@ -69,16 +75,21 @@ _SAVED, _FAILED = (HISTORY_SAVE_SECONDS.labels(result) for result in ("saved", "
 
 
 class Saving:
-    """The block is one transaction that saves what so many requests are answered with."""
+    """The block is one transaction that saves what so many requests are answered with.
 
-    __slots__ = ("_began_at", "_requests")
+    :param failure: what it raises when the database fails; after another error there was nothing to save.
+    """
 
-    def __init__(self, requests: int) -> None:
+    __slots__ = ("_began_at", "_failure", "_requests")
+
+    def __init__(self, requests: int, failure: type[Exception]) -> None:
         self._requests = requests
+        self._failure = failure
 
     def __enter__(self) -> None:
         self._began_at = time.perf_counter()
 
     def __exit__(self, error: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
-        (_FAILED if error else _SAVED).observe(time.perf_counter() - self._began_at)
-        HISTORY_SAVE_REQUESTS.observe(self._requests)
+        if error is None or issubclass(error, self._failure):
+            (_FAILED if error else _SAVED).observe(time.perf_counter() - self._began_at)
+            HISTORY_SAVE_REQUESTS.observe(self._requests)

@@ -1,17 +1,24 @@
 """What the API counts, where it happens. `tests/integration/test_metrics_of_gunicorn.py` has the rest."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 
 import pytest
 from prometheus_client import REGISTRY
+from sqlalchemy.exc import DBAPIError
 
 from amqp_rpc import ClientEvent, RpcError, UnavailableError
+from api_service import database, metrics
 from api_service.auth import throttle
+from api_service.database import DatabaseUnavailableError
+from api_service.idempotency import KeyReusedError
 from api_service.rpc_metrics import RESULTS, RpcMetrics
 from api_service.tests.helpers import Api
 from stock_contract import REQUEST_QUEUE
 
+TROUBLES = "stock_api_database_troubles_total"
 SAVES = "stock_api_history_save_duration_seconds_count"
 
 
@@ -44,6 +51,20 @@ def test_saves_are_counted_with_their_requests(api: Api) -> None:
         before[0] + 1,
         before[1] + 1,
     )
+
+
+def test_what_the_database_does_wrong_is_counted_and_a_callers_mistake_is_not() -> None:
+    before = value(SAVES, result="saved"), value(SAVES, result="failed")
+    for error in (None, DatabaseUnavailableError, KeyReusedError):
+        with suppress(DatabaseUnavailableError, KeyReusedError), metrics.Saving(1, DatabaseUnavailableError):
+            if error:
+                raise error
+    assert (value(SAVES, result="saved"), value(SAVES, result="failed")) == (before[0] + 1, before[1] + 1)
+    away, driver_error = value(TROUBLES, trouble="unavailable"), sqlite3.OperationalError("a test")
+    driver_error.sqlite_errorname = "SQLITE_CANTOPEN"
+    with pytest.raises(DatabaseUnavailableError), database._troubles_named():
+        raise DBAPIError("", None, driver_error)
+    assert value(TROUBLES, trouble="unavailable") == away + 1
 
 
 def _below(error: type[RpcError]) -> Iterator[type[RpcError]]:
