@@ -27,9 +27,10 @@ class Prometheus:
 
     def ready(self) -> bool:
         try:
-            return bool(self.get("rules")["groups"])
+            answer = requests.get(f"{self._api}/rules", timeout=5)
         except requests.ConnectionError:
             return False
+        return answer.ok and bool(answer.json()["data"]["groups"])
 
     def get(self, path: str, **query: str) -> Any:
         answer = requests.get(f"{self._api}/{path}", params=query, timeout=5).json()
