@@ -127,7 +127,7 @@ def test_a_server_tells_how_long_requests_waited_and_what_came_of_them(
 
     gate, notes = Gate(), ServerNotes()
     server = serve(queue, moody, notes)
-    with callers() as pool:
+    with callers(2) as pool:
         first = pool.submit(call, client)
         gate.wait_for(1)
         second = pool.submit(call, client, b"second")
