@@ -13,6 +13,8 @@ from flask import current_app
 
 from api_service import users
 from api_service.command_line import with_database
+from api_service.demo_commands import demo_data
+from api_service.history_commands import history_group
 from api_service.models import Role
 from api_service.services import services
 from api_service.user_commands import users_group
@@ -72,6 +74,8 @@ def _warn_of_known_passwords() -> None:
 
 
 cli.add_command(users_group)
+cli.add_command(demo_data)
+cli.add_command(history_group)
 
 if __name__ == "__main__":
     cli()

@@ -23,7 +23,7 @@ class HttpMetrics:
         )
         self._seconds = Histogram(
             f"{prefix}_http_request_duration_seconds",
-            "Seconds from the request's arrival in a thread to its answer, by call and method.",
+            "Seconds from the request's arrival in a thread to the beginning of its answer, by call and method.",
             ["method", "route"],
             buckets=_SECONDS,
         )

@@ -51,6 +51,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         problems += _missing(lambda: ensure_program(REDIS, REDIS, _say))
     if "prometheus" in wanted:
         problems += _missing(lambda: ensure_program("prometheus", "prometheus", _say))
+    if "chromium" in wanted:
+        problems += _missing(lambda: ensure_program("chromium", "chromium", _say))
     if "curl" in wanted:
         problems += _missing(lambda: ensure_program("curl", "curl", _say))
     if wanted & (_NEED_OWN | _NEED_ANY):
