@@ -20,6 +20,7 @@ from amqp_rpc.errors import (
     UnavailableError,
 )
 from amqp_rpc.messages import Request
+from amqp_rpc.observers import ClientEvent, ClientObserver, ServerEvent, ServerObserver
 from amqp_rpc.parameters import check_url, connection_parameters
 from amqp_rpc.server import Handler, RpcServer
 from amqp_rpc.serving import serve
@@ -28,6 +29,8 @@ __all__ = [
     "BrokerUnavailableError",
     "CallTimeoutError",
     "ClientClosedError",
+    "ClientEvent",
+    "ClientObserver",
     "ConnectionLostError",
     "Handler",
     "NoServerError",
@@ -37,6 +40,8 @@ __all__ = [
     "RpcClient",
     "RpcError",
     "RpcServer",
+    "ServerEvent",
+    "ServerObserver",
     "UnavailableError",
     "check_url",
     "connect_client",
@@ -55,6 +60,7 @@ def connect_client(  # noqa: PLR0913  each is named at the call
     max_in_flight: int = DEFAULT_MAX_IN_FLIGHT,
     reply_path: ReplyPath = "direct",
     ca: str = "",
+    observer: ClientObserver | None = None,
 ) -> RpcClient:
     """A client of `queue` on the broker at `url`; returns at once and connects on a thread of its own.
 
@@ -63,8 +69,9 @@ def connect_client(  # noqa: PLR0913  each is named at the call
     :param heartbeat: seconds of the AMQP heartbeat.
     :param max_in_flight: calls waiting at once; one more is refused with `OverloadedError`.
     :param ca: certificates in PEM to trust an `amqps://` broker by, instead of the system's.
+    :param observer: is told what comes of the calls and of the connection.
     :raises ValueError: the URL is not one.
     """
     parameters = connection_parameters(url, name=f"{queue} client", heartbeat=heartbeat, ca=ca)
     transport = AmqpClientTransport(parameters, exchange, queue, reply_path)
-    return RpcClient(transport, grace=grace, max_in_flight=max_in_flight)
+    return RpcClient(transport, grace=grace, max_in_flight=max_in_flight, observer=observer)

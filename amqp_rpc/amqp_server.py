@@ -14,6 +14,7 @@ from pika.spec import Basic
 from amqp_rpc.amqp_connection import AmqpConnection
 from amqp_rpc.corked_connection import CorkedConnection
 from amqp_rpc.messages import FAILED_HEADER, Delivery, Reply
+from amqp_rpc.observers import ServerEvent, ServerObserver
 from amqp_rpc.packs import MESSAGE_TYPE, MOST_IN_ONE, MalformedPackError, Part, part, parts_in
 from amqp_rpc.topology import SERVER_PARTS, Topology
 from amqp_rpc.transport import ServerListener
@@ -48,6 +49,7 @@ class AmqpServerTransport:
     """Consumes `queue`, bound to `exchange`, with `prefetch` unacknowledged deliveries at most.
 
     :param on_alive: called every two seconds while it consumes and the I/O loop turns; for liveness checks.
+    :param observer: is told of the connection.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class AmqpServerTransport:
         *,
         prefetch: int,
         on_alive: Callable[[], None] = lambda: None,
+        observer: ServerObserver | None = None,
     ) -> None:
+        self._observer = observer
         self._queue = queue
         self._topology = Topology(exchange, queue, SERVER_PARTS)
         self._prefetch = prefetch
@@ -105,6 +109,7 @@ class AmqpServerTransport:
         self._connection = self._channel = self._consumer_tag = None
         self._packed_replies.clear()
         self._acks.clear()
+        self._tell(ServerEvent.DISCONNECTED)
         if self._stopping:
             self._stopped.set()
 
@@ -157,9 +162,14 @@ class AmqpServerTransport:
     def _on_consuming(self, channel: Channel) -> None:
         if self._connection is not None and not self._stopping:
             self._connection.read_with(ChannelReader(channel.channel_number, self._on_message))
+        self._tell(ServerEvent.CONSUMING)
         _log.info("rpc.consuming", extra={"queue": self._queue, "prefetch": self._prefetch})
         if not self._ticking:
             self._tick()
+
+    def _tell(self, event: ServerEvent) -> None:
+        if self._observer is not None:
+            self._observer.happened(event)
 
     def _tick(self) -> None:
         self._ticking = self._consumer_tag is not None

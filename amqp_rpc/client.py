@@ -19,6 +19,7 @@ from amqp_rpc.errors import (
     RpcError,
 )
 from amqp_rpc.messages import Call, QueueState, Reply
+from amqp_rpc.observers import ClientEvent, ClientObserver
 from amqp_rpc.orphans import OrphanReplies
 from amqp_rpc.pending import PendingCall, PendingCalls
 from amqp_rpc.presence import ServerPresence
@@ -48,10 +49,16 @@ class RpcClient:
 
     :param grace: seconds for which calls wait in a queue that has lost its last consumer.
     :param max_in_flight: calls waiting at once; one more is refused, so that a stalled broker cannot grow memory.
+    :param observer: is told what comes of the calls and of the connection.
     """
 
     def __init__(
-        self, transport: ClientTransport, *, grace: float, max_in_flight: int = DEFAULT_MAX_IN_FLIGHT
+        self,
+        transport: ClientTransport,
+        *,
+        grace: float,
+        max_in_flight: int = DEFAULT_MAX_IN_FLIGHT,
+        observer: ClientObserver | None = None,
     ) -> None:
         self._transport = transport
         self._ids = CorrelationIds()
@@ -63,6 +70,7 @@ class RpcClient:
         self._nacked = SampledLog(_log, logging.WARNING, "rpc.nacked")
         self._unroutable = SampledLog(_log, logging.ERROR, "rpc.unroutable")
         self._orphans = OrphanReplies()
+        self._observer = observer
         transport.start(self)
 
     @property
@@ -85,17 +93,41 @@ class RpcClient:
         :raises UnavailableError: nobody could be asked; its subclasses say why.
         :raises RemoteError: the server's handler failed.
         """
-        try:
-            return self._attempt(body, deadline, headers or {}, _CONNECT_PATIENCE)
-        except ConnectionLostError:
-            _log.info("rpc.call_repeated")
-            return self._attempt(body, deadline, headers or {}, _REPEAT_PATIENCE)
+        if self._observer is None:
+            return self._call(body, deadline, headers or {})
+        return self._observed_call(self._observer, body, deadline, headers or {})
 
     def close(self) -> None:
         """End waiting calls with `ClientClosedError` and close the connection; safe to repeat."""
         self._enter(_State.CLOSED)
         self._pending.end_all(lambda: ClientClosedError("the client was closed"))
         self._transport.close()
+
+    def _observed_call(
+        self, observer: ClientObserver, body: bytes, deadline: Deadline, headers: Mapping[str, str]
+    ) -> bytes:
+        began_at = time.monotonic()
+        error: RpcError | None = None
+        observer.began()
+        try:
+            return self._call(body, deadline, headers)
+        except RpcError as raised:
+            error = raised
+            raise
+        finally:
+            observer.ended(time.monotonic() - began_at, error)
+
+    def _call(self, body: bytes, deadline: Deadline, headers: Mapping[str, str]) -> bytes:
+        try:
+            return self._attempt(body, deadline, headers, _CONNECT_PATIENCE)
+        except ConnectionLostError:
+            _log.info("rpc.call_repeated")
+            self._tell(ClientEvent.REPEATED)
+            return self._attempt(body, deadline, headers, _REPEAT_PATIENCE)
+
+    def _tell(self, event: ClientEvent) -> None:
+        if self._observer is not None:
+            self._observer.happened(event)
 
     def _attempt(self, body: bytes, deadline: Deadline, headers: Mapping[str, str], patience: float) -> bytes:
         self._admit(deadline.within(patience))
@@ -143,8 +175,10 @@ class RpcClient:
         self._blocked = False
         self._presence.forget()
         self._enter(_State.UP)
+        self._tell(ClientEvent.CONNECTED)
 
     def on_disconnected(self) -> None:
+        self._tell(ClientEvent.DISCONNECTED)
         self._enter(_State.CONNECTING if self._state is _State.UP else _State.DOWN)
         self._pending.end_all(lambda: ConnectionLostError("the connection was lost"))
 
@@ -154,13 +188,16 @@ class RpcClient:
     def on_reply(self, reply: Reply) -> None:
         if not self._end(reply.correlation_id, reply):
             self._orphans.came()
+            self._tell(ClientEvent.ORPHAN_REPLY)
 
     def on_returned(self, correlation_id: str) -> None:
         self._unroutable.happened()
+        self._tell(ClientEvent.RETURNED)
         self._end(correlation_id, NoServerError("there is no such queue"))
 
     def on_nacked(self, correlation_id: str) -> None:
         self._nacked.happened()
+        self._tell(ClientEvent.REFUSED)
         self._end(correlation_id, OverloadedError("the queue is full"))
 
     def on_dropped(self, correlation_id: str) -> None:

@@ -9,6 +9,10 @@ from service_kit.deadline import Deadline
 BUDGET_HEADER: Final = "x-budget-ms"
 """What is left of the caller's deadline when the request is published: relative, so that clocks need not agree."""
 
+SENT_HEADER: Final = "x-sent-ms"
+"""When the request was published, in milliseconds since 1970 by the sender's clock. Only for measuring how long it lay
+in the queue: nothing is decided by it, because two clocks need not agree, and it may be missing."""
+
 FAILED_HEADER: Final = "x-rpc-failed"
 """Set on a reply that stands for a failed handler; its body is empty."""
 
@@ -67,3 +71,5 @@ class Request:
     correlation_id: str
     redelivered: bool
     """True when an earlier delivery was not acknowledged: the work may have been done once already."""
+    sent_at: float | None = None
+    """Seconds since 1970 by the caller's clock; None when it does not say."""

@@ -1,11 +1,13 @@
 """Calls that are about to leave, written in as few messages as their servers can share."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from amqp_rpc.messages import BUDGET_HEADER, Call
+from amqp_rpc import call_headers
+from amqp_rpc.messages import Call
 from amqp_rpc.packs import part, shares
-from amqp_rpc.wire import ChannelWriter, table
+from amqp_rpc.wire import ChannelWriter
 
 
 class _Outgoing(NamedTuple):
@@ -34,7 +36,7 @@ class OutgoingCalls:
 
         :raises Exception: it cannot be written; told here, so that it costs nobody else an answer.
         """
-        headers = table({**call.headers, BUDGET_HEADER: budget_ms})
+        headers = call_headers.encode(call.headers, budget_ms, time.time_ns() // 1_000_000)
         written = part(call.correlation_id, headers, call.body)
         self._calls.append(_Outgoing(call.correlation_id, headers, call.body, budget_ms, written))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
-from pika.data import decode_table
+from amqp_rpc import call_headers
 
 MESSAGE_TYPE: Final = "pack"
 """The `type` property of a message that holds several."""
@@ -79,7 +79,7 @@ def _parts(pack: bytes) -> Iterator[Part]:
         at = body_at + of_body
         if at > len(pack):
             raise MalformedPackError("cut short")
-        headers, end = decode_table(pack, table_at)
+        headers, end = call_headers.decode(pack, table_at)
         if end != body_at:
             raise MalformedPackError("headers of another size")
         yield Part(pack[name_at:table_at].decode(), headers, pack[body_at:at])

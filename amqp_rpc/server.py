@@ -4,10 +4,12 @@ import logging
 import queue
 import re
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
-from amqp_rpc.messages import BUDGET_HEADER, Delivery, Reply, Request
+from amqp_rpc.messages import BUDGET_HEADER, SENT_HEADER, Delivery, Reply, Request
+from amqp_rpc.observers import ServerEvent, ServerObserver
 from amqp_rpc.transport import ServerTransport
 from amqp_rpc.watchdog import Watchdog
 from service_kit.deadline import Deadline
@@ -29,6 +31,7 @@ class RpcServer:
 
     :param default_budget: seconds of work for a request that does not say how long its caller waits.
     :param hung_after: seconds after the deadline of a request; when it is still in hand then, the process ends.
+    :param observer: is told what comes of the requests.
     """
 
     def __init__(
@@ -39,7 +42,9 @@ class RpcServer:
         workers: int,
         default_budget: float = 6.0,
         hung_after: float = 30.0,
+        observer: ServerObserver | None = None,
     ) -> None:
+        self._observer = observer
         self._transport = transport
         self._handler = handler
         self._watchdog = Watchdog(hung_after)
@@ -76,6 +81,7 @@ class RpcServer:
         """Called by the transport."""
         if delivery.redelivered:
             _log.info("rpc.redelivered", extra={"correlation_id": delivery.correlation_id})
+            self._tell(ServerEvent.REDELIVERED)
         checked = self._check(delivery)
         with self._idle:
             self._in_hand += 1
@@ -89,14 +95,17 @@ class RpcServer:
         reply_to = _matching(_REPLY_TO, delivery.reply_to)
         correlation_id = _matching(_CORRELATION_ID, delivery.correlation_id)
         if reply_to is None or correlation_id is None:
+            self._tell(ServerEvent.BAD_REQUEST)
             _log.warning("rpc.bad_envelope")  # acknowledged all the same: a requeue would bring it back for ever
             return None
         if len(delivery.body) > MAX_BODY:
+            self._tell(ServerEvent.BAD_REQUEST)
             _log.warning("rpc.body_too_large", extra={"bytes": len(delivery.body)})
             return Reply(correlation_id, b"", failed=True)
         headers = {name: value for name, value in delivery.headers.items() if isinstance(value, str)}
         deadline = Deadline.after(self._budget(delivery.headers.get(BUDGET_HEADER)))
-        return Request(delivery.body, headers, deadline, correlation_id, delivery.redelivered)
+        sent_at = _seconds(delivery.headers.get(SENT_HEADER))
+        return Request(delivery.body, headers, deadline, correlation_id, delivery.redelivered, sent_at)
 
     def _budget(self, milliseconds: object) -> float:
         if not isinstance(milliseconds, int):
@@ -111,7 +120,24 @@ class RpcServer:
     def _reply_to(self, request: Request) -> Reply | None:
         if request.deadline.expired:
             _log.info("rpc.expired", extra={"correlation_id": request.correlation_id})
+            self._tell(ServerEvent.EXPIRED)
             return None
+        if self._observer is None:
+            return self._handled(request)
+        return self._observed(self._observer, request)
+
+    def _observed(self, observer: ServerObserver, request: Request) -> Reply:
+        began_at = time.monotonic()
+        observer.began(None if request.sent_at is None else max(0.0, time.time() - request.sent_at))
+        reply = self._handled(request)
+        observer.ended(time.monotonic() - began_at, failed=reply.failed)
+        return reply
+
+    def _tell(self, event: ServerEvent) -> None:
+        if self._observer is not None:
+            self._observer.happened(event)
+
+    def _handled(self, request: Request) -> Reply:
         try:
             with self._watchdog.watching(request):
                 body = self._handler(request)
@@ -128,6 +154,10 @@ class RpcServer:
             self._in_hand -= 1
             if self._in_hand == 0:
                 self._idle.notify_all()
+
+
+def _seconds(milliseconds: object) -> float | None:
+    return milliseconds / 1000 if isinstance(milliseconds, int) else None
 
 
 def _matching(pattern: re.Pattern[str], value: object) -> str | None:

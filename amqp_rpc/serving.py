@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from amqp_rpc.amqp_server import AmqpServerTransport
+from amqp_rpc.observers import ServerObserver
 from amqp_rpc.parameters import connection_parameters
 from amqp_rpc.server import Handler, RpcServer
 
@@ -28,6 +29,7 @@ def serve(  # noqa: PLR0913  each is named at the call
     heartbeat: int = 10,
     heartbeat_file: Path | None = None,
     ca: str = "",
+    observer: ServerObserver | None = None,
 ) -> None:
     """Serve `queue` until SIGTERM or SIGINT, then drain for at most `drain_seconds`; a second signal ends at once.
 
@@ -42,6 +44,7 @@ def serve(  # noqa: PLR0913  each is named at the call
     :param heartbeat: seconds of the AMQP heartbeat.
     :param heartbeat_file: touched every two seconds while the process consumes; removed when it stops.
     :param ca: certificates in PEM to trust an `amqps://` broker by, instead of the system's.
+    :param observer: is told what comes of the requests and of the connection.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     transport = AmqpServerTransport(
@@ -52,8 +55,9 @@ def serve(  # noqa: PLR0913  each is named at the call
         queue,
         prefetch=workers,
         on_alive=partial(_touch, heartbeat_file) if heartbeat_file else lambda: None,
+        observer=observer,
     )
-    server = RpcServer(transport, handler, workers=workers, hung_after=hung_after)
+    server = RpcServer(transport, handler, workers=workers, hung_after=hung_after, observer=observer)
     server.start()
     received = signal.sigwait(_STOP_SIGNALS)
     _log.info("rpc.stop_requested", extra={"signal": signal.Signals(received).name})

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from pika import spec
-from pika.data import decode_table
 from pika.spec import BasicProperties
+
+from amqp_rpc import call_headers
 
 _METHOD: Final = struct.Struct(">BHII")  # type, channel, size, class and method
 _DELIVERY: Final = struct.Struct(">QB")  # tag, redelivered
@@ -114,7 +115,7 @@ def _properties(
     """Correlation id, reply-to, headers and type; the rest is of no use to us."""
     headers = correlation_id = reply_to = kind = None
     if flags & BasicProperties.FLAG_HEADERS:
-        headers, at = decode_table(buffer, at)
+        headers, at = call_headers.decode(buffer, at)
     if flags & BasicProperties.FLAG_DELIVERY_MODE:
         at += 1
     if flags & BasicProperties.FLAG_CORRELATION_ID:
