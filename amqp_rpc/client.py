@@ -17,6 +17,7 @@ from amqp_rpc.errors import (
     OverloadedError,
     RemoteError,
     RpcError,
+    UnavailableError,
 )
 from amqp_rpc.messages import Call, QueueState, Reply
 from amqp_rpc.observers import ClientEvent, ClientObserver
@@ -96,6 +97,17 @@ class RpcClient:
         if self._observer is None:
             return self._call(body, deadline, headers or {})
         return self._observed_call(self._observer, body, deadline, headers or {})
+
+    def reachable(self, patience: Deadline) -> bool:
+        """Whether a call made now would be sent to somebody, as far as is known; nothing is sent to find out.
+
+        Waits for a connection that is being made, until `patience`.
+        """
+        try:
+            self._admit(patience)
+        except UnavailableError:
+            return False
+        return True
 
     def close(self) -> None:
         """End waiting calls with `ClientClosedError` and close the connection; safe to repeat."""

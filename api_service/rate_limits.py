@@ -26,7 +26,7 @@ from service_kit.problems import Problem
 
 _EXTENSION: Final = "rate_limits"
 _PREFIX: Final = "stock-quotes:v1:rate"
-EXEMPT: Final = frozenset({"health.healthz"})
+EXEMPT: Final = frozenset({"health.healthz", "health.readyz"})
 """Endpoints that are never limited."""
 
 _LOGINS: Final = {"api.login.log_in", "api.browser_session.log_in"}

@@ -1,5 +1,6 @@
 """Whether the database has the tables that this code works with: looked at before a server or a command starts."""
 
+import functools
 import logging
 from typing import Final
 
@@ -46,16 +47,36 @@ def check_migrated() -> None:
     :raises SchemaOutdatedError: it has not.
     :raises DatabaseUnavailableError: nobody can say.
     """
-    scripts = ScriptDirectory(current_app.extensions["migrate"].directory)
-    with reading() as connection:
-        present = _present(connection)
-    needed = set(scripts.get_heads())
+    present = _present_now()
+    needed, known = _needed_and_known(current_app.extensions["migrate"].directory)
     fields = {"present": sorted(present), "needed": sorted(needed)}
-    if present - {script.revision for script in scripts.walk_revisions()}:
+    if present - known:
         _log.warning("db.schema_newer", extra=fields)
     elif present != needed:
         _log.critical("db.schema_mismatch", extra=fields)
         raise SchemaOutdatedError
+
+
+def is_migrated() -> bool:
+    """The same without a word in the log, for who asks every few seconds.
+
+    :raises DatabaseUnavailableError: nobody can say.
+    """
+    present = _present_now()
+    needed, known = _needed_and_known(current_app.extensions["migrate"].directory)
+    return present == needed or bool(present - known)
+
+
+@functools.cache
+def _needed_and_known(directory: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The revisions that this code needs, and all that it has; read once, for a process's code stays as it is."""
+    scripts = ScriptDirectory(directory)
+    return frozenset(scripts.get_heads()), frozenset(script.revision for script in scripts.walk_revisions())
+
+
+def _present_now() -> frozenset[str]:
+    with reading() as connection:
+        return frozenset(_present(connection))
 
 
 def _present(connection: Connection) -> set[str]:

@@ -35,6 +35,11 @@ MIGRATION_LOCK: Final = 60.0
 LOGIN_TURN: Final = 3.0
 """A log-in waits so long for its turn to be checked; then come two writes to the database and a hash."""
 
+READY_DATABASE: Final = 1.0
+READY_STOCK_SERVICE: Final = 1.0
+"""What one look of /readyz may take of each; together less than who probes should wait, 3 s."""
+PROBE: Final = 3.0
+
 NO_SERVER_GRACE: Final = 3.0
 """For so long calls wait for a worker that is restarting, before callers are told that nobody serves."""
 

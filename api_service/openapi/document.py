@@ -19,7 +19,7 @@ from api_service.openapi.problems import problems_of
 VERSION: Final = "0.1.0"
 """Of the API; a test compares it with pyproject.toml, which the images do not have."""
 
-_PREFIXES: Final = ("/api/", "/healthz")
+_PREFIXES: Final = ("/api/", "/healthz", "/readyz")
 """Below them is the API; what else is served is for people, and left out."""
 
 _DESCRIPTION: Final = """\

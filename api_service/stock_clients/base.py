@@ -73,5 +73,11 @@ class StockClient(Protocol):
         :raises StockServiceError: there is no answer; its subclasses say why.
         """
 
+    def reachable(self, deadline: Deadline) -> bool:
+        """Whether there is a way to the stock service at this moment, told by `deadline`; for looking, not for asking.
+
+        It takes no place from calls, and opens no connection that calls would not use as well.
+        """
+
     def close(self) -> None:
         """Let connections go; safe to repeat. The next call opens them again."""

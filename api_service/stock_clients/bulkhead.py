@@ -33,6 +33,10 @@ class Bulkhead:
         with self._slot(deadline):
             return self._client.provider_status(request_id=request_id, deadline=deadline)
 
+    def reachable(self, deadline: Deadline) -> bool:
+        """See `StockClient.reachable`."""
+        return self._client.reachable(deadline)
+
     def close(self) -> None:
         self._client.close()
 

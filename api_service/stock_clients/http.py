@@ -12,6 +12,7 @@ import urllib3
 
 from api_service.stock_clients.base import (
     BadStockReplyError,
+    StockServiceError,
     StockServiceTimeoutError,
     StockServiceUnavailableError,
     UnavailableReason,
@@ -19,6 +20,7 @@ from api_service.stock_clients.base import (
 from api_service.stock_clients.replies import MAX_REPLY_BYTES, checked, checked_providers, served
 from service_kit import time_budget
 from service_kit.deadline import Deadline
+from service_kit.request_ids import current_request_id, new_request_id
 from stock_contract import (
     Failure,
     ProviderStatus,
@@ -34,6 +36,7 @@ Reply = TypeVar("Reply")
 _ONE_QUOTE: Final = "/api/v1/stock"
 _QUOTES: Final = "/api/v1/quotes"
 _PROVIDERS: Final = "/api/v1/providers"
+_HEALTH: Final = "/healthz"
 
 
 class _ConnectionLostError(Exception):
@@ -64,6 +67,14 @@ class HttpStockClient:
         """See `StockClient.provider_status`."""
         reply = self._call(_PROVIDERS, {}, request_id, deadline, decode_provider_status_reply)
         return checked_providers(served(reply).providers)
+
+    def reachable(self, deadline: Deadline) -> bool:
+        """See `StockClient.reachable`; this is whether it answers that it is alive."""
+        try:
+            status, _ = self._get(_HEALTH, {}, current_request_id() or new_request_id(), deadline)
+        except (StockServiceError, _ConnectionLostError):
+            return False
+        return status == HTTPStatus.OK
 
     def close(self) -> None:
         self._session.close()

@@ -38,6 +38,8 @@ class RpcConnection(Protocol):
 
     def call(self, body: bytes, *, deadline: Deadline) -> bytes: ...
 
+    def reachable(self, patience: Deadline) -> bool: ...
+
     def close(self) -> None: ...
 
 
@@ -63,6 +65,10 @@ class RpcStockClient:
         """See `StockClient.provider_status`."""
         request = encode_provider_status_request(ProviderStatusRequest(request_id=request_id))
         return checked_providers(self._call(request, deadline, decode_provider_status_reply).providers)
+
+    def reachable(self, deadline: Deadline) -> bool:
+        """See `StockClient.reachable`; this is what the connection knows of the broker and of who serves."""
+        return self._connected().reachable(deadline)
 
     def close(self) -> None:
         with self._lock:

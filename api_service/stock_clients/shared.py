@@ -44,6 +44,10 @@ class SharedCalls:
         """See `StockClient.provider_status`."""
         return self._client.provider_status(request_id=request_id, deadline=deadline)
 
+    def reachable(self, deadline: Deadline) -> bool:
+        """See `StockClient.reachable`."""
+        return self._client.reachable(deadline)
+
     def close(self) -> None:
         self._client.close()
 

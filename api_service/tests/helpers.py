@@ -42,6 +42,8 @@ class ScriptedStockClient:
     providers: tuple[ProviderStatus, ...] = ()
     calls: list[tuple[tuple[str, ...], str, Deadline]] = field(default_factory=list)
     closed: int = 0
+    reached: bool = True
+    looks: int = 0
 
     def quotes(self, symbols: Sequence[str], *, request_id: str, deadline: Deadline) -> tuple[Quote | Failure, ...]:
         self.calls.append((tuple(symbols), request_id, deadline))
@@ -56,6 +58,10 @@ class ScriptedStockClient:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.providers
+
+    def reachable(self, deadline: Deadline) -> bool:
+        self.looks += 1
+        return self.reached
 
     def close(self) -> None:
         self.closed += 1

@@ -255,6 +255,16 @@ def test_a_quote_of_another_symbol_is_a_bad_reply(serving: Action, golden: Golde
         ask(client, "msft.us")
 
 
+@pytest.mark.parametrize(
+    ("handle", "reached"), [(answer(200, b"{}"), True), (answer(503, b"{}"), False), (raw(b""), False)]
+)
+def test_it_is_reachable_when_it_answers_that_it_is_alive(serving: Action, handle: Handle, *, reached: bool) -> None:
+    with serving(handle) as (client, stand_in):
+        assert client.reachable(Deadline.after(1.0)) is reached
+    assert {path for path, _ in stand_in.requests} == {"/healthz"}
+    assert not client.reachable(Deadline.after(0.5))  # it is gone
+
+
 def test_a_refused_connection_is_said_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closing:
         port = closing.getsockname()[1]

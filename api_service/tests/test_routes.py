@@ -12,6 +12,7 @@ PUBLIC = {
     ("POST", "/api/v1/session"),
     ("DELETE", "/api/v1/session"),  # without a session it ends none
     ("GET", "/healthz"),
+    ("GET", "/readyz"),
     ("GET", "/api/v1/openapi.json"),
     *PAGES,
 }

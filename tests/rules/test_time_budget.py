@@ -15,6 +15,7 @@ def test_each_layer_ends_before_the_one_above_it() -> None:
     assert budget.UPSTREAM_TOTAL > budget.UPSTREAM_CONNECT + budget.UPSTREAM_READ
     assert budget.RPC_DEADLINE + budget.DATABASE_SAVE + budget.DATABASE_ROLLBACK <= budget.CLIENT_ANSWER
     assert budget.DATABASE_SAVE > budget.DATABASE_LOCK
+    assert budget.READY_DATABASE + budget.READY_STOCK_SERVICE < budget.PROBE
     assert budget.DATABASE_SAVE > 2 * budget.DATABASE_PING
     assert budget.DATABASE_LOCK + budget.LOGIN_TURN + 2 * budget.DATABASE_SAVE < budget.CLIENT_ANSWER
 
