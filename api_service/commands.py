@@ -9,10 +9,11 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
+import flask_migrate
 from flask import current_app
 
 from api_service import users
-from api_service.command_line import with_database
+from api_service.command_line import in_application, with_database
 from api_service.models import Role
 from api_service.services import services
 from api_service.user_commands import users_group
@@ -29,10 +30,22 @@ def cli() -> None:
     """Administer the API service, on the database and with the settings of the environment, as the service has them.
 
     \b
+    python commands.py migrate
     python commands.py init
     python commands.py users add ann --admin --generate-password
     python commands.py users list
     """  # noqa: D301  to click it is a backspace, and keeps the lines apart
+
+
+@cli.command()
+@in_application
+def migrate() -> None:
+    """Bring the tables up to date and, but in production, create the demo users.
+
+    What a deployment runs before the servers of the new version start. Safe to repeat; of two at once one waits.
+    """
+    flask_migrate.upgrade()
+    _init(unless_production=True)
 
 
 @cli.command()
@@ -44,6 +57,10 @@ def init(*, unless_production: bool) -> None:
     They are admin/admin, a super user, and johndoe/john; in production there are none. Safe to repeat: users that
     exist are left as they are.
     """
+    _init(unless_production=unless_production)
+
+
+def _init(*, unless_production: bool) -> None:
     if current_app.config["APP_ENV"] == "production":
         _warn_of_known_passwords()
         if not unless_production:
