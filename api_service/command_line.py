@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from api_service import users
 from api_service.app import create_app
 from api_service.auth.password_rules import PasswordRefusedError
+from api_service.backups import BackupError
 from api_service.database import DatabaseUnavailableError, db
 from api_service.schema import SchemaOutdatedError, check_migrated
 from api_service.settings import load_or_exit
@@ -36,7 +37,7 @@ def in_application(command: Callable[P, None]) -> Callable[P, None]:
         with create_app(load_or_exit()).app_context():
             try:
                 command(*args, **kwargs)
-            except (users.UserError, PasswordRefusedError, SchemaOutdatedError) as error:
+            except (users.UserError, PasswordRefusedError, SchemaOutdatedError, BackupError) as error:
                 raise click.ClickException(str(error)) from error
             except (DatabaseUnavailableError, OperationalError) as error:
                 raise click.ClickException("The database cannot be reached or is busy.") from error

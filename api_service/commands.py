@@ -12,8 +12,9 @@ import click
 import flask_migrate
 from flask import current_app
 
-from api_service import users
+from api_service import backups, users
 from api_service.command_line import in_application, with_database
+from api_service.database import db
 from api_service.models import Role
 from api_service.services import services
 from api_service.user_commands import users_group
@@ -34,6 +35,7 @@ def cli() -> None:
     python commands.py init
     python commands.py users add ann --admin --generate-password
     python commands.py users list
+    python commands.py backup copy.sqlite3
     """  # noqa: D301  to click it is a backspace, and keeps the lines apart
 
 
@@ -86,6 +88,28 @@ def _warn_of_known_passwords() -> None:
                 f" python api_service/commands.py users set-password {name}, or users deactivate {name}",
                 err=True,
             )
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@with_database
+def backup(file: Path) -> None:
+    """Write a copy of the SQLite database to FILE, while the service goes on.
+
+    Keep it where the database is kept: the hashes of the passwords are in it.
+    """
+    backups.back_up(db.engine.url, file)
+    click.echo(f"Wrote {file}.")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@in_application
+def restore(file: Path) -> None:
+    """Put FILE, written by `backup`, in the place of the SQLite database. Stop the API before, and start it after."""
+    aside = backups.restore(db.engine.url, file)
+    click.echo(f"Restored {file}." + (f" What was there before is {aside}." if aside else ""))
+    click.echo("If it is of an older version: python api_service/commands.py migrate")
 
 
 cli.add_command(users_group)

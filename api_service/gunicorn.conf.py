@@ -19,6 +19,7 @@ from api_service.schema import require_migrated
 from api_service.services import services_of
 from api_service.settings import load_or_exit
 from service_kit import time_budget
+from service_kit.deadline import Deadline
 from service_kit.logs import configure_logging
 
 # Here, in the master: a worker that ends over its settings would be started again for ever.
@@ -47,6 +48,11 @@ def on_starting(_server: Any) -> None:
     """In the master: log as the workers do, and refuse to serve on tables of an older version."""
     configure_logging(_settings.log_level, as_json=_settings.in_production)
     require_migrated(create_app(_settings))
+
+
+def post_worker_init(worker: Any) -> None:
+    """Connect to the stock service before the first request: those that come meanwhile wait in the kernel."""
+    services_of(worker.wsgi).stock_client.prepare(Deadline.after(time_budget.CONNECT_FIRST))
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

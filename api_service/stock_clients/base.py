@@ -73,5 +73,8 @@ class StockClient(Protocol):
         :raises StockServiceError: there is no answer; its subclasses say why.
         """
 
+    def prepare(self, deadline: Deadline) -> None:
+        """Open, within the deadline, what the first call would wait for. What cannot be had, calls will say."""
+
     def close(self) -> None:
         """Let connections go; safe to repeat. The next call opens them again."""

@@ -33,6 +33,9 @@ class Bulkhead:
         with self._slot(deadline):
             return self._client.provider_status(request_id=request_id, deadline=deadline)
 
+    def prepare(self, deadline: Deadline) -> None:
+        self._client.prepare(deadline)
+
     def close(self) -> None:
         self._client.close()
 

@@ -65,6 +65,9 @@ class HttpStockClient:
         reply = self._call(_PROVIDERS, {}, request_id, deadline, decode_provider_status_reply)
         return checked_providers(served(reply).providers)
 
+    def prepare(self, deadline: Deadline) -> None:
+        """Nothing: a connection is made in a moment, and each call may need one of its own."""
+
     def close(self) -> None:
         self._session.close()
 

@@ -38,11 +38,13 @@ class RpcConnection(Protocol):
 
     def call(self, body: bytes, *, deadline: Deadline) -> bytes: ...
 
+    def wait_until_connected(self, deadline: Deadline) -> bool: ...
+
     def close(self) -> None: ...
 
 
 class RpcStockClient:
-    """Calls over one connection for each process, made on first use.
+    """Calls over one connection for each process, made by `prepare` or on first use.
 
     A server process forks its workers after this object exists, and a connection must not be shared by two processes;
     so the connection is made anew where the process id is another one.
@@ -63,6 +65,9 @@ class RpcStockClient:
         """See `StockClient.provider_status`."""
         request = encode_provider_status_request(ProviderStatusRequest(request_id=request_id))
         return checked_providers(self._call(request, deadline, decode_provider_status_reply).providers)
+
+    def prepare(self, deadline: Deadline) -> None:
+        self._connected().wait_until_connected(deadline)
 
     def close(self) -> None:
         with self._lock:

@@ -44,6 +44,9 @@ class SharedCalls:
         """See `StockClient.provider_status`."""
         return self._client.provider_status(request_id=request_id, deadline=deadline)
 
+    def prepare(self, deadline: Deadline) -> None:
+        self._client.prepare(deadline)
+
     def close(self) -> None:
         self._client.close()
 

@@ -55,6 +55,9 @@ class ScriptedStockClient:
             raise self.answer
         return self.providers
 
+    def prepare(self, deadline: Deadline) -> None:
+        self.calls.append(((), "prepare", deadline))
+
     def close(self) -> None:
         self.closed += 1
 

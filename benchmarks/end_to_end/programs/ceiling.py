@@ -39,6 +39,9 @@ class Constant:
     def provider_status(self, *, request_id: str, deadline: Deadline) -> tuple[ProviderStatus, ...]:
         return ()
 
+    def prepare(self, deadline: Deadline) -> None:
+        """There is nothing to open."""
+
     def close(self) -> None:
         """There is nothing to close."""
 
