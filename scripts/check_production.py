@@ -6,7 +6,6 @@ those of docs/reliability.md, and soon after its return all is well.
 
 import re
 import ssl
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -14,8 +13,9 @@ from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
+from scripts.check_images import check_image, docker
 from scripts.compose_checks import CheckFailedError, brought_up, passed, require, require_all_healthy, until
-from scripts.compose_project import ComposeError, ComposeProject
+from scripts.compose_project import ComposeProject
 from scripts.ports import free_ports
 from scripts.production_secrets import make_secrets
 from scripts.quote_client import QuoteClient
@@ -61,6 +61,8 @@ def check_production(program: tuple[str, ...]) -> None:
             for services, count in ((("rabbitmq", "db", "redis"), 1), (("api-service", "stock-service"), REPLICAS)):
                 require_all_healthy(project, services, count)
             require_all_healthy(project, ("proxy",))
+            for service in ("api-service", "stock-service"):
+                check_image(project.containers(service)[0])
             tls = ssl.create_default_context(cafile=secrets / "tls_certificate")
             client = QuoteClient(https, tls)
             _check_edge(client, QuoteClient(http))
@@ -103,7 +105,7 @@ def _check_restarts(project: ComposeProject, load: SteadyLoad) -> None:
     began = time.monotonic()
     for service in ("api-service", "stock-service"):
         for container in project.containers(service):
-            _docker("restart", "-t", _STOP_SECONDS, container)
+            docker("restart", "-t", _STOP_SECONDS, container)
             _wait_until_healthy(container)
         passed(f"each of the {REPLICAS} containers of {service} was restarted")
     seconds = time.monotonic() - began
@@ -122,9 +124,9 @@ def _check_kills(project: ComposeProject, load: SteadyLoad) -> None:
     for service, allowed in ANSWERS_OF_KILLS.items():
         began = time.monotonic()
         container = project.containers(service)[0]
-        _docker("kill", container)
+        docker("kill", container)
         time.sleep(_AWAY_SECONDS)
-        _docker("start", container)
+        docker("start", container)
         _wait_until_healthy(container)
         back = time.monotonic()
         until(partial(_is_calm, load), _RECOVERY_SECONDS, f"no call fails any more after {service} is back")
@@ -146,11 +148,4 @@ def _wait_until_healthy(container: str) -> None:
 
 
 def _is_healthy(container: str) -> bool:
-    return _docker("inspect", "--format", "{{.State.Health.Status}}", container).strip() == "healthy"
-
-
-def _docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60, check=False)
-    if done.returncode:
-        raise ComposeError(f"docker {' '.join(arguments)} failed: {done.stderr.strip()}")
-    return done.stdout
+    return docker("inspect", "--format", "{{.State.Health.Status}}", container).strip() == "healthy"

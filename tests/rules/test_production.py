@@ -11,11 +11,12 @@ import pytest
 import yaml
 
 from api_service import settings as api_settings
-from scripts import production_secrets
+from scripts import check_images, production_secrets
 from service_kit.time_budget import CLIENT_ANSWER, CONTAINER_STOP_GRACE
 from stock_service import settings as stock_settings
 from tests.rules.compose_files import PRODUCTION, ROOT, in_production, services_of, text_of
 from tests.rules.test_broker_definitions import is_password
+from tests.rules.test_containers import DOCKERFILES, final_stage
 
 SERVICES = in_production()
 OURS = ("api-service", "migrate", "stock-service")
@@ -130,6 +131,20 @@ def test_the_proxy_waits_longer_than_the_api_takes_and_repeats_no_slow_call() ->
     seconds = {name: float(value) for name, value in re.findall(r"(proxy_\w+) ([\d.]+)s;", configuration)}
     assert seconds["proxy_read_timeout"] > CLIENT_ANSWER > seconds["proxy_next_upstream_timeout"]
     assert "proxy_next_upstream error timeout;" in configuration  # without non_idempotent: a POST is sent once
+
+
+def test_the_page_for_operators_has_a_row_for_each_image() -> None:
+    """With real images `make test-compose` compares the rows."""
+    assert check_images.documented_images().keys() == {SERVICES[name]["image"] for name in OURS}
+    for dockerfile in DOCKERFILES:
+        assert dict(final_stage(dockerfile))["USER"] == "10001:10001"
+    assert {row.user for row in check_images.documented_images().values()} == {"10001:10001"}
+
+
+def test_the_page_for_operators_explains_every_number_of_the_file() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    settings = set(re.findall(r"\$\{([A-Z_]+)", text_of(PRODUCTION)))
+    assert [name for name in settings - {"QUOTE_PROVIDERS"} if f"`{name}" not in page and f"{name}=" not in page] == []
 
 
 def test_replicas_are_one_number_each() -> None:
