@@ -47,7 +47,7 @@ bench: .venv/development .venv-peers/installed  ## Measure ours beside others, i
 bench-quick: .venv/development .venv-peers/installed  ## One short round of the same, printed and not kept
 	@$(RUN) benchmarks --quick $(PARTS)
 
-test-compose: .venv/development  ## Build, start, use and stop both compose files (needs Docker)
+test-compose: .venv/development  ## Build, start, use and stop every compose file, production under load (needs Docker)
 	@$(RUN) scripts.test_compose
 
 lint: .venv/development  ## Style, formatting and the import rules

@@ -9,7 +9,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
-import flask_migrate
+import flask_migrate  # type: ignore[import-untyped]
 from flask import current_app
 
 from api_service import backups, users

@@ -45,9 +45,10 @@ class QuoteClient:
         try:
             connection.request(method, path, body, dict(headers))
             response = connection.getresponse()
-            body = response.read()
+            received = response.read()
             is_json = response.headers.get_content_type().endswith("json")
-            return Answer(response.status, dict(response.getheaders()), json.loads(body) if is_json else body.decode())
+            content = json.loads(received) if is_json else received.decode()
+            return Answer(response.status, dict(response.getheaders()), content)
         except (OSError, http.client.HTTPException, ValueError) as error:
             return Answer(0, {}, f"{type(error).__name__}: {error}")
         finally:
