@@ -102,6 +102,7 @@ def _under_load(client: QuoteClient, check: Callable[[SteadyLoad], None]) -> Non
 
 
 def _check_restarts(project: ComposeProject, load: SteadyLoad) -> None:
+    """Nobody else asks meanwhile, so that the history has the calls of this load and no other."""
     began = time.monotonic()
     for service in ("api-service", "stock-service"):
         for container in project.containers(service):
