@@ -10,13 +10,20 @@ RUN := $(BIN)/python -m
 INSTALL := $(RUN) pip install -qq --disable-pip-version-check --require-hashes -r
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: help run test test-unit test-systems test-integration test-e2e test-compose test-faults chaos bench bench-quick lint format types lock audit sbom clean
+.PHONY: help run demo-data test test-unit test-systems test-integration test-e2e test-compose test-faults test-browser test-openapi openapi screenshots chaos bench bench-quick lint format types lock audit sbom clean
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
 run: .venv/runtime  ## Run the whole system on this machine; Ctrl-C stops it
 	@$(RUN) scripts.run
+
+ROWS ?= 100000
+DATABASE_URI ?= sqlite:///$(CURDIR)/.run/api_service.sqlite3
+demo-data: export APP_ENV ?= development
+demo-data: export DATABASE_URI := $(DATABASE_URI)
+demo-data: .venv/runtime  ## Fill johndoe's history in the database of `make run` with made-up quotes (ROWS: 100000)
+	@$(BIN)/python api_service/commands.py demo-data --rows $(ROWS)
 
 # What computes goes beside what waits, and gives way to it: the tests of whole systems ask for answers in time.
 test: .venv/development  ## Everything: lint, types, import rules, all tests (brings its own RabbitMQ)
@@ -37,6 +44,18 @@ test-e2e: .venv/development  ## Both services as real processes, in both transpo
 
 test-faults: .venv/development  ## Everything that can break between the services, broken
 	$(RUN) pytest tests/integration/faults tests/e2e/test_restarts.py tests/e2e/test_broker_kills.py tests/e2e/test_killed_api.py
+
+test-openapi: .venv/development  ## The API tried with OPENAPI_CASES (5000) generated calls against its document
+	OPENAPI_CASES=$${OPENAPI_CASES:-5000} $(RUN) pytest api_service/tests/test_calls_as_documented.py
+
+openapi: .venv/development  ## Write docs/openapi.json anew, after a call has changed
+	@$(RUN) scripts.write_openapi
+
+test-browser: .venv/development  ## The web console in a real browser (installs Debian's chromium where it may)
+	$(RUN) pytest tests/browser --timeout 60
+
+screenshots: .venv/development  ## Take the pictures of the console anew, into docs/images
+	@$(RUN) tests.browser.screenshots
 
 chaos: .venv/development  ## Random faults for CHAOS_SECONDS (600); CHAOS_SEED repeats a run
 	@$(RUN) tests.chaos

@@ -9,7 +9,7 @@ from flask.json.provider import DefaultJSONProvider
 from flask_migrate import Migrate  # type: ignore[import-untyped]  # it ships no types
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api_service import cors, database, rate_limits, resources, services
+from api_service import cors, database, pages, rate_limits, resources, services
 from api_service.auth import tokens
 from api_service.auth.passwords import Passwords
 from api_service.auth.signing_keys import SigningKeys
@@ -52,6 +52,7 @@ def create_app(settings: Settings | None = None, stock_client: StockClient | Non
     tokens.init_app(app, SigningKeys(settings.secret_key, settings.secret_key_fallback))
     services.init_app(app, services.Services(stock_client or make_stock_client(settings), Passwords()))
     resources.init_app(app)
+    app.register_blueprint(pages.blueprint)
     return app
 
 

@@ -12,9 +12,11 @@ import click
 import flask_migrate  # type: ignore[import-untyped]
 from flask import current_app
 
-from api_service import backups, users
+from api_service import users
+from api_service.backup_commands import backup, restore
 from api_service.command_line import in_application, with_database
-from api_service.database import db
+from api_service.demo_commands import demo_data
+from api_service.history_commands import history_group
 from api_service.models import Role
 from api_service.services import services
 from api_service.user_commands import users_group
@@ -42,9 +44,9 @@ def cli() -> None:
 @cli.command()
 @in_application
 def migrate() -> None:
-    """Bring the tables up to date and, but in production, create the demo users.
+    """Bring the tables up to date.
 
-    What a deployment runs before the servers of the new version start. Safe to repeat; of two at once one waits.
+    And create the demo users, but in production. What a deployment runs before the servers of the new version start. Safe to repeat; of two at once one waits.
     """
     flask_migrate.upgrade()
     _init(unless_production=True)
@@ -90,29 +92,11 @@ def _warn_of_known_passwords() -> None:
             )
 
 
-@cli.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@with_database
-def backup(file: Path) -> None:
-    """Write a copy of the SQLite database to FILE, while the service goes on.
-
-    Keep it where the database is kept: the hashes of the passwords are in it.
-    """
-    backups.back_up(db.engine.url, file)
-    click.echo(f"Wrote {file}.")
-
-
-@cli.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@in_application
-def restore(file: Path) -> None:
-    """Put FILE, written by `backup`, in the place of the SQLite database. Stop the API before, and start it after."""
-    aside = backups.restore(db.engine.url, file)
-    click.echo(f"Restored {file}." + (f" What was there before is {aside}." if aside else ""))
-    click.echo("If it is of an older version: python api_service/commands.py migrate")
-
-
 cli.add_command(users_group)
+cli.add_command(demo_data)
+cli.add_command(history_group)
+cli.add_command(backup)
+cli.add_command(restore)
 
 if __name__ == "__main__":
     cli()

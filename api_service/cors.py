@@ -11,8 +11,8 @@ from werkzeug.exceptions import MethodNotAllowed
 
 _ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, X-Request-ID"
 _EXPOSED_HEADERS: Final = (
-    "Age, Idempotent-Replayed, Link, Location, Quote-As-Of, Quote-Source, Quote-Stale, Retry-After, X-Request-ID,"
-    " X-Total-Count"
+    "Age, Content-Disposition, Idempotent-Replayed, Link, Location, Quote-As-Of, Quote-Source, Quote-Stale,"
+    " Retry-After, X-Request-ID, X-Total-Count"
 )
 _PREFLIGHT_SECONDS: Final = "600"
 

@@ -1,20 +1,20 @@
-"""What users were served: saving it with its count, and reading it back."""
+"""Saving what users were served, with its counts; `history_reading` reads it back."""
 
 import random
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, Final, TypeAlias
 
 from flask import current_app
-from sqlalchemy import Connection, RowMapping, bindparam, select
+from sqlalchemy import Connection
 from sqlalchemy.sql.dml import ReturningInsert
 
-from api_service.database import db, insert_into, reading, written
+from api_service.database import db, insert_into, written
 from api_service.grouped_saves import GroupedSaves
 from api_service.idempotency import OneCall, Results, claim
-from api_service.models import COUNT_SLOTS, HistoryEntry, StockRequestCount
+from api_service.models import COUNT_SLOTS, HistoryEntry, StockDayCount, StockRequestCount
 from service_kit import time_budget
 from service_kit.deadline import Deadline
 from stock_contract import Quote
@@ -22,23 +22,6 @@ from stock_contract import Quote
 _GROUPED_SAVES: Final = "grouped_saves"
 _Rows: TypeAlias = list[dict[str, Any]]
 """Of one request."""
-
-_LATEST: Final = (
-    select(
-        HistoryEntry.id,
-        HistoryEntry.requested_at,
-        HistoryEntry.name,
-        HistoryEntry.symbol,
-        HistoryEntry.open,
-        HistoryEntry.high,
-        HistoryEntry.low,
-        HistoryEntry.close,
-    )
-    .where(HistoryEntry.user_id == bindparam("user_id"))
-    .order_by(HistoryEntry.id.desc())
-    .limit(bindparam("limit"))
-)
-_LATEST_BEFORE: Final = _LATEST.where(HistoryEntry.id < bindparam("before"))
 
 
 def save_quotes(
@@ -71,14 +54,6 @@ def save_quotes(
     return written(save)
 
 
-def history_of(user_id: int, limit: int, before: int | None = None) -> Sequence[RowMapping]:
-    """The user's latest `limit` entries, the latest first: of those with an id below `before`, if it is given."""
-    values = {"user_id": user_id, "limit": limit}
-    query, values = (_LATEST, values) if before is None else (_LATEST_BEFORE, values | {"before": before})
-    with reading() as connection:
-        return connection.execute(query, values).mappings().all()
-
-
 def _grouped_saves() -> GroupedSaves[_Rows]:
     """Those of this application. SQLite takes one writer at a time; on PostgreSQL one that must wait holds up half."""
     saves: GroupedSaves[_Rows] | None = current_app.extensions.get(_GROUPED_SAVES)
@@ -95,8 +70,8 @@ def _save_all(requests: Sequence[_Rows], deadline: Deadline) -> None:
 
 def _add(connection: Connection, rows: _Rows) -> None:
     if rows:
-        added = connection.scalars(_insert_entries(connection.dialect.name), rows)
-        _count(connection, Counter(symbol.lower() for symbol in added))
+        added = connection.execute(_insert_entries(connection.dialect.name), rows)
+        count_served(connection, Counter((asked.astimezone(UTC).date(), symbol.lower()) for asked, symbol in added))
 
 
 def _row(quote: Quote) -> dict[str, Any]:
@@ -120,11 +95,11 @@ def _row(quote: Quote) -> dict[str, Any]:
 
 
 @cache
-def _insert_entries(dialect: str) -> ReturningInsert[str]:
-    """Returns the symbol of each row that was not there yet."""
+def _insert_entries(dialect: str) -> ReturningInsert[datetime, str]:
+    """Returns when it was asked and the symbol of each row that was not there yet."""
     insert = insert_into(HistoryEntry, dialect)
     return insert.on_conflict_do_nothing(index_elements=[HistoryEntry.request_id, HistoryEntry.position]).returning(
-        HistoryEntry.symbol
+        HistoryEntry.requested_at, HistoryEntry.symbol
     )
 
 
@@ -137,9 +112,27 @@ def _upsert_counts(dialect: str) -> ReturningInsert[str]:
     ).returning(StockRequestCount.symbol)
 
 
-def _count(connection: Connection, added: Counter[str]) -> None:
+@cache
+def _upsert_day_counts(dialect: str) -> ReturningInsert[str]:
+    insert = insert_into(StockDayCount, dialect)
+    return insert.on_conflict_do_update(
+        index_elements=[StockDayCount.day, StockDayCount.symbol, StockDayCount.slot],
+        set_={"times": StockDayCount.times + insert.excluded.times},
+    ).returning(StockDayCount.symbol)
+
+
+def count_served(connection: Connection, added: Counter[tuple[date, str]]) -> None:
+    """Count what was added to the history in this transaction: by its day in UTC, and its code in lower case."""
+    if not added:
+        return
     slot = random.randrange(COUNT_SLOTS)  # noqa: S311  it spreads load, it keeps no secret
+    of_all_days: Counter[str] = Counter()
+    for (_, symbol), times in added.items():
+        of_all_days[symbol] += times
     # In one order everywhere: two batches that lock the same rows must not wait for each other in a circle.
-    counts = [{"symbol": symbol, "slot": slot, "times": times} for symbol, times in sorted(added.items())]
-    if counts:
-        connection.execute(_upsert_counts(connection.dialect.name), counts)
+    counts = [{"symbol": symbol, "slot": slot, "times": times} for symbol, times in sorted(of_all_days.items())]
+    # On SQLite one writes at a time; without slots there are fewer rows to add up.
+    of_day = 0 if connection.dialect.name == "sqlite" else slot
+    days = [{"day": day, "symbol": symbol, "slot": of_day, "times": n} for (day, symbol), n in sorted(added.items())]
+    connection.execute(_upsert_counts(connection.dialect.name), counts)
+    connection.execute(_upsert_day_counts(connection.dialect.name), days)

@@ -1,6 +1,6 @@
 """The tables: users, ended tokens, the history, counts of stocks, named calls, failed log-ins, the audit log."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Final
@@ -78,13 +78,15 @@ class HistoryEntry(Base):
     """One quote as it was served to one user.
 
     `request_id` and `position` (0 for the first quote of a request) are unique together, so that saving the same
-    answer twice leaves one row. The index is read backwards for "my latest first".
+    answer twice leaves one row. The indexes are read backwards for "my latest first", all of it or of one symbol; an
+    `id` breaks the tie of entries of one moment. See `api_service.history_reading`.
     """
 
     __tablename__ = "history"
     __table_args__ = (
         UniqueConstraint("request_id", "position"),
-        Index(None, "user_id", "id"),
+        Index(None, "user_id", "requested_at", "id"),
+        Index(None, "user_id", "symbol", "requested_at", "id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
@@ -125,6 +127,22 @@ class StockRequestCount(Base):
     times: Mapped[int] = mapped_column(BigInteger)
     digits: Mapped[int] = mapped_column(SmallInteger, Computed(DigitsOf("times"), persisted=True))
     """Of `times`; see `api_service.popularity`."""
+
+
+class StockDayCount(Base):
+    """How often a stock was served on a day (in UTC, by when it was asked): the sum of `times` over its slots.
+
+    It grows as `StockRequestCount` does, and in the same slots; on SQLite, which takes one writer at a time, in slot 0
+    only. There the table is its primary key, so that the days of a range lie side by side.
+    """
+
+    __tablename__ = "stock_day_counts"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(String(20), primary_key=True)
+    slot: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    times: Mapped[int] = mapped_column(BigInteger)
 
 
 class LoginThrottle(Base):

@@ -1,18 +1,21 @@
-"""Which stocks were served most often, without adding up the counters of all others.
+"""Which stocks were served most often: ever, without adding up the counters of all others; or on some days.
 
 A stock that was served n times has a counter of at least n / COUNT_SLOTS. So, with a number known that five stocks
 reach, no stock is among the first five unless one of its counters has as many digits as a sixteenth of that number.
 An index on the digits finds the few that can be; it costs a save nothing, because a count seldom gets another digit.
+
+The counters of some days are added up, those of all stocks: the primary key has them side by side, by day.
 """
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import Select, Subquery, bindparam, func, select
 from sqlalchemy.orm import aliased
 
 from api_service.database import reading
-from api_service.models import COUNT_SLOTS, StockRequestCount
+from api_service.models import COUNT_SLOTS, StockDayCount, StockRequestCount
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,13 @@ def most_requested(limit: int = 5) -> list[StockCount]:
         known = sorted(int(times) for _, times in connection.execute(_SAMPLE, {"counters": limit * COUNT_SLOTS}))
         values = {"digits": _digits_needed(known, limit), "limit": limit}
         return [StockCount(symbol, int(times)) for symbol, times in connection.execute(_MOST_REQUESTED, values)]
+
+
+def most_requested_on(first: date, last: date, limit: int = 5) -> list[StockCount]:
+    """As `most_requested`, of what was asked from the day `first` to the day `last`, both included, in UTC."""
+    values = {"first": first, "last": last, "limit": limit}
+    with reading() as connection:
+        return [StockCount(symbol, int(times)) for symbol, times in connection.execute(_MOST_REQUESTED_ON, values)]
 
 
 def _digits_needed(known: list[int], limit: int) -> int:
@@ -66,3 +76,12 @@ _COUNTED_CANDIDATES: Final = _counted(_CANDIDATES)
 _MOST_REQUESTED: Final = _COUNTED_CANDIDATES.order_by(
     _COUNTED_CANDIDATES.selected_columns.times.desc(), _CANDIDATES.c.symbol
 ).limit(bindparam("limit"))
+
+_TIMES_ON_DAYS: Final = func.sum(StockDayCount.times)
+_MOST_REQUESTED_ON: Final = (
+    select(StockDayCount.symbol, _TIMES_ON_DAYS)
+    .where(StockDayCount.day.between(bindparam("first"), bindparam("last")))
+    .group_by(StockDayCount.symbol)
+    .order_by(_TIMES_ON_DAYS.desc(), StockDayCount.symbol)
+    .limit(bindparam("limit"))
+)

@@ -25,7 +25,9 @@ from service_kit.problems import Problem
 
 _EXTENSION: Final = "rate_limits"
 _PREFIX: Final = "stock-quotes:v1:rate"
-_EXEMPT: Final = {"health.healthz"}
+EXEMPT: Final = frozenset({"health.healthz"})
+"""Endpoints that are never limited."""
+
 _LOGINS: Final = {"api.login.log_in", "api.browser_session.log_in"}
 _QUOTES: Final = {"api.stock", "api.quotes"}
 """Blueprints whose calls ask the stock service for quotes."""
@@ -97,7 +99,7 @@ def count_user(user_id: int) -> None:
 
 
 def _before() -> None:
-    if request.endpoint in _EXEMPT:
+    if request.endpoint in EXEMPT:
         return
     _limits().count_address(client_network())
     if request.endpoint in _LOGINS:

@@ -78,6 +78,14 @@ def find_credentials(username: str) -> Credentials | None:
     return Credentials(*row) if row else None
 
 
+def id_of(username: str) -> int:
+    """:raises UnknownUserError: there is no such user."""
+    credentials = find_credentials(username)
+    if credentials is None:
+        raise UnknownUserError(f"There is no user {username}.")
+    return credentials.user_id
+
+
 def add_user(username: str, password_hash: str, role: Role, *, by: int | None = None) -> UserSummary:
     """Add an active user; `by` is the id of the super user who asked for it.
 

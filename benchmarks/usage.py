@@ -34,6 +34,27 @@ def usage_of_group(group: int) -> Usage:
     return Usage(cpu, memory)
 
 
+def forget_peak(group: int) -> None:
+    """Let `peak_of_group` tell what the processes of the group need from now on (proc(5), `clear_refs`)."""
+    for process in _processes_of(group):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            (process / "clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_of_group(group: int) -> int:
+    """Bytes that were resident at once in the largest process of the group.
+
+    :raises ProcessLookupError: nothing of the group is there.
+    """
+    peaks = []
+    for process in _processes_of(group):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            peaks.append(_kib_of(process / "status", "VmHWM:") * _KIB)
+    if not peaks:
+        raise ProcessLookupError(f"there is no process of group {group}")
+    return max(peaks)
+
+
 def _processes_of(group: int) -> Iterator[Path]:
     for process in Path("/proc").iterdir():
         if process.name.isdecimal():
@@ -53,7 +74,11 @@ def _cpu_of(process: Path) -> float:
 
 
 def _memory_of(process: Path) -> int:
-    for line in (process / "smaps_rollup").read_text(encoding="ascii").splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * _KIB
+    return _kib_of(process / "smaps_rollup", "Pss:") * _KIB
+
+
+def _kib_of(file: Path, name: str) -> int:
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        if line.startswith(name):
+            return int(line.split()[1])
     return 0

@@ -169,7 +169,7 @@ class _System:
             mine = {name: str(value) for name, value in made_up.items() if not _is_set(name.removesuffix("_FILE"))}
             first = f"There are no demo users in production. Add one in another terminal:\n\n{how_to_add_a_user(mine)}"
         else:
-            first = f"Try it in another terminal:\n\n{how_to_use(address)}"
+            first = f"Open {address}/ in a browser, or try it in another terminal:\n\n{how_to_use(address)}"
         _say(f"Logs:  {self._logs}\n\n{first}\n\nCtrl-C stops everything.")
 
     def _watch(self) -> NoReturn:

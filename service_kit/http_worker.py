@@ -1,4 +1,6 @@
-"""gunicorn's threaded worker and what its settings do not offer: answers in our shape, a lack of descriptors survived.
+"""gunicorn's threaded worker and what its settings do not offer.
+
+Answers have our shape, a lack of descriptors is survived, and a client that stops reading loses its connection.
 
 Name it in gunicorn's `worker_class`.
 """
@@ -8,6 +10,8 @@ import logging
 import select
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -30,6 +34,9 @@ _LINGER_MS: Final = 2.0
 
 _COURTESY: Final = 0.001
 """Seconds in which a process that has fewer connections may be the first to accept; the listener has woken it too."""
+
+_SEND: Final = 30.0
+"""Seconds in which a client takes what is sent at once: an answer, or each part of one that is sent in parts."""
 
 _shares = ConnectionShares()  # made in the master, which loads this module before it forks
 _log = logging.getLogger(__name__)
@@ -118,10 +125,36 @@ def _leave_out_what_was_sent(record: logging.LogRecord) -> bool:
 
 
 class Response(wsgi.Response):  # type: ignore[misc]
-    """Without `Server`: it tells attackers what to try, and gunicorn has no setting that leaves it out."""
+    """Without `Server`: it tells attackers what to try, and gunicorn has no setting that leaves it out.
+
+    And for a client that stops reading only for a while: gunicorn itself would keep the thread waiting for ever.
+    """
 
     def default_headers(self) -> list[str]:
         return [line for line in super().default_headers() if not line.startswith("Server:")]
+
+    def write(self, arg: bytes) -> None:
+        with _client_reads(self.sock):
+            super().write(arg)
+
+    def close(self) -> None:
+        with _client_reads(self.sock):
+            super().close()
+
+
+@contextmanager
+def _client_reads(connection: socket.socket) -> Iterator[None]:
+    """:raises BrokenPipeError: it did not, and the connection is shut down: to gunicorn it was the client."""
+    connection.settimeout(_SEND)
+    try:
+        yield
+    except TimeoutError as error:
+        _log.warning("http.client_stopped_reading", extra={"seconds": _SEND})
+        with suppress(OSError):  # it is gone already
+            connection.shutdown(socket.SHUT_RDWR)
+        raise BrokenPipeError(errno.EPIPE, "the client stopped reading") from error
+    finally:
+        connection.settimeout(None)
 
 
 def write_problem(connection: socket.socket, status: int, reason: str, _: str) -> None:

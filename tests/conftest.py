@@ -49,6 +49,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         problems += _missing(lambda: ensure_programs(_say))
     if "redis" in wanted:
         problems += _missing(lambda: ensure_program(REDIS, REDIS, _say))
+    if "chromium" in wanted:
+        problems += _missing(lambda: ensure_program("chromium", "chromium", _say))
     if "curl" in wanted:
         problems += _missing(lambda: ensure_program("curl", "curl", _say))
     if wanted & (_NEED_OWN | _NEED_ANY):

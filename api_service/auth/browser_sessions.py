@@ -17,6 +17,7 @@ from jwt import InvalidTokenError, PyJWTError
 from api_service import sessions
 from api_service.auth import tokens
 from api_service.auth.tokens import REFRESH_COOKIE, TokenPair
+from api_service.documented import Parameter
 from api_service.sessions import SessionToken
 from service_kit.problems import Problem
 
@@ -24,6 +25,21 @@ CSRF_COOKIE: Final = "stock_quotes_csrf"
 """For the page's script to read, and to send in `CSRF_HEADER`."""
 
 CSRF_HEADER: Final = "X-CSRF-Token"
+
+ORIGIN: Final = Parameter(
+    "Origin",
+    "The page that asks, as its browser says; one of another origin is refused.",
+    {"type": "string"},
+    place="header",
+    refused_as="cross-origin",
+)
+CSRF: Final = Parameter(
+    CSRF_HEADER,
+    f"What the cookie `{CSRF_COOKIE}` has now; needed together with a session.",
+    {"type": "string"},
+    place="header",
+    refused_as="csrf-mismatch",
+)
 
 _CSRF_BYTES: Final = 32
 _PATH: Final = "/api/v1/session"

@@ -1,9 +1,10 @@
 """The decorators that guard the calls, and who is calling."""
 
 from collections.abc import Callable
+from enum import Enum, auto
 from functools import wraps
 from http import HTTPStatus
-from typing import ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from flask import request
 
@@ -18,6 +19,28 @@ from service_kit.problems import Problem
 P = ParamSpec("P")
 R = TypeVar("R")
 _READS = {"GET", "HEAD"}
+_GUARD: Final = "guard"
+
+
+class Guard(Enum):
+    """What a call asks for before it lets somebody in."""
+
+    ACCESS_TOKEN = auto()
+    REFRESH_TOKEN = auto()
+    SESSION_COOKIE = auto()
+    SUPER_USER = auto()
+    """An access token of one."""
+
+
+def guard_of(view: Callable[..., Any]) -> Guard | None:
+    """What `view` was guarded with below; None: nothing, it is open to everybody."""
+    guard: Guard | None = vars(view).get(_GUARD)
+    return guard
+
+
+def _marked(view: Callable[P, R], guard: Guard) -> Callable[P, R]:
+    vars(view)[_GUARD] = guard
+    return view
 
 
 def login_required(view: Callable[P, R]) -> Callable[P, R]:
@@ -28,7 +51,7 @@ def login_required(view: Callable[P, R]) -> Callable[P, R]:
         _identify("access")
         return view(*args, **kwargs)
 
-    return guarded
+    return _marked(guarded, Guard.ACCESS_TOKEN)
 
 
 def refresh_token_required(view: Callable[P, R]) -> Callable[P, R]:
@@ -39,7 +62,7 @@ def refresh_token_required(view: Callable[P, R]) -> Callable[P, R]:
         _identify("refresh")
         return view(*args, **kwargs)
 
-    return guarded
+    return _marked(guarded, Guard.REFRESH_TOKEN)
 
 
 def session_cookie_required(view: Callable[P, R]) -> Callable[P, R]:
@@ -52,7 +75,7 @@ def session_cookie_required(view: Callable[P, R]) -> Callable[P, R]:
         rate_limits.count_user(current_user().id)
         return view(*args, **kwargs)
 
-    return guarded
+    return _marked(guarded, Guard.SESSION_COOKIE)
 
 
 def admin_required(view: Callable[P, R]) -> Callable[P, R]:
@@ -73,7 +96,7 @@ def admin_required(view: Callable[P, R]) -> Callable[P, R]:
                 audit.record(connection, AuditEvent.ADMIN_READ, current_user().id, call=_call())
         return answer
 
-    return guarded
+    return _marked(guarded, Guard.SUPER_USER)
 
 
 def _identify(kind: tokens.Kind) -> None:

@@ -12,6 +12,7 @@ from api_service.resources import (
     health,
     history,
     login,
+    openapi,
     password,
     providers,
     quotes,
@@ -37,6 +38,7 @@ def init_app(app: Flask) -> None:
         users,
         providers,
         audit,
+        openapi,
     ):
         api.register_blueprint(resource.blueprint)
     app.register_blueprint(api)

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify
 from api_service import audit
 from api_service.audit import AuditEvent
 from api_service.auth.helpers import admin_required
+from api_service.documented import Answer, Call, Parameter, Tag, documented, list_of
 from api_service.models import MAX_USER_ID
 from api_service.resources import paging
 from api_service.resources.schemas import AuditEntryBody
@@ -14,9 +15,41 @@ from api_service.resources.schemas import AuditEntryBody
 blueprint = Blueprint("audit", __name__)
 _ENTRIES: Final = AuditEntryBody(many=True)
 _EVENTS: Final = f"one of {', '.join(AuditEvent)}"
+_EVENT: Final = Parameter(
+    "event", "Entries of this event only.", {"type": "string", "enum": [event.value for event in AuditEvent]}
+)
+_USER_ID: Final = Parameter(
+    "user_id", "Entries about this account only.", {"type": "integer", "minimum": 1, "maximum": MAX_USER_ID}
+)
+_EXAMPLE: Final = {
+    "id": 4712,
+    "at": "2026-11-23T09:30:00.123456Z",
+    "event": "login_failed",
+    "user_id": 2,
+    "username": "johndoe",
+    "address": "192.0.2.7",
+    "request_id": "0f3b1c9f5d0e4e6f8a7b6c5d4e3f2a1b",
+    "detail": {"reason": "wrong-password"},
+}
 
 
 @blueprint.get("/audit")
+@documented(
+    Call(
+        "audit",
+        "Who logged in, who failed to, who changed or saw what",
+        Tag.SUPER_USERS,
+        (
+            Answer(
+                "The latest entry first",
+                list_of(AuditEntryBody, at_most=paging.MAX_LIMIT),
+                headers=(paging.LINK,),
+                example=[_EXAMPLE],
+            ),
+        ),
+        (*paging.PAGE, _EVENT, _USER_ID),
+    )
+)
 @admin_required
 def audit_log() -> Response:
     page = paging.page_of_query()

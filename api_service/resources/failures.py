@@ -5,6 +5,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
 
+from api_service.resources.schemas import NoQuoteBody
 from api_service.stock_clients import (
     StockServiceError,
     StockServiceFailedError,
@@ -31,6 +32,7 @@ class _Answer:
         return Problem(self.status, self.slug, self.detail, title=self.title, headers=headers)
 
 
+_NO_QUOTE: Final = NoQuoteBody()
 _DEFECT: Final = _Answer(
     HTTPStatus.BAD_GATEWAY,
     "stock-service-error",
@@ -135,7 +137,8 @@ def problem_of_failure(failure: Failure) -> Problem:
 def entry_of_failure(symbol: str, failure: Failure) -> dict[str, Any]:
     """What stands in the answer to a batch for a symbol without a quote."""
     problem = problem_of_failure(failure)
-    return {"symbol": symbol.upper(), "error": {"type": problem.type, "title": problem.title}}
+    entry: dict[str, Any] = _NO_QUOTE.dump({"symbol": symbol.upper(), "error": problem})
+    return entry
 
 
 def problem_of_error(error: StockServiceError) -> Problem:

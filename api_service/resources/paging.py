@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from flask import Response, request
 
+from api_service.documented import Header, Parameter
 from service_kit.problems import Problem
 
 Row = TypeVar("Row", bound=Mapping[Any, Any])
@@ -19,6 +20,30 @@ DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
 MAX_ID: Final = 10**18 - 1
 """All numbers up to this one fit into a database's 64 bits."""
+
+LIMIT: Final = Parameter(
+    "limit",
+    "How many entries.",
+    {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+)
+BEFORE: Final = Parameter(
+    "before",
+    "Earlier entries only, those with a smaller id; the `Link` of an answer has it for the next page.",
+    {"type": "integer", "minimum": 1, "maximum": MAX_ID},
+)
+PAGE: Final = (LIMIT, BEFORE)
+LINK: Final = Header(
+    "Link",
+    "Leads to the next page (RFC 8288); not there on the last one",
+    {"type": "string", "pattern": r'^</api/v1/[a-z/]+\?([^>]*&)?before=[0-9]+(&[^>]*)?>; rel="next"$'},
+    always=False,
+)
+TOTAL_COUNT: Final = Header(
+    "X-Total-Count",
+    "How many entries there are on all pages together; not with CSV, which is all of them",
+    {"type": "integer", "minimum": 0},
+    always=False,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ from api_service.auth.credentials import confirm_password
 from api_service.auth.helpers import login_required
 from api_service.auth.password_rules import PasswordRefusedError, check_password
 from api_service.auth.tokens import current_user
+from api_service.documented import Answer, Call, Tag, documented
+from api_service.problem_kinds import PASSWORD_CHECK
+from api_service.resources.login import PAIR_EXAMPLE
 from api_service.resources.request_parts import json_body
 from api_service.resources.schemas import PasswordChangeBody, TokenPairBody
 from api_service.services import services
@@ -22,6 +25,17 @@ _PAIR: Final = TokenPairBody()
 
 
 @blueprint.post("/users/me/password")
+@documented(
+    Call(
+        "changePassword",
+        "A new password of one's own",
+        Tag.SESSION,
+        (Answer("Tokens of a new log-in; all other sessions have ended", TokenPairBody, example=PAIR_EXAMPLE),),
+        body=PasswordChangeBody,
+        body_example={"current_password": "john", "new_password": "pelican orbit tuesday glue"},
+        problems=("password-refused", "wrong-password", *PASSWORD_CHECK),
+    )
+)
 @login_required
 def change_own_password() -> dict[str, Any]:
     """Answer with tokens of a new session.

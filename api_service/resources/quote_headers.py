@@ -1,9 +1,29 @@
 """The headers of an answer with one quote: where it comes from, how old it is, and how long it may be kept."""
 
 from datetime import datetime
+from typing import Final
 
-from api_service.resources.schemas import utc_text
+from api_service.documented import Header
+from api_service.resources.body_fields import utc_text
 from stock_contract import Quote
+
+QUOTE_HEADERS: Final = (
+    Header("Quote-Source", "The provider of the quote", {"type": "string", "minLength": 1}),
+    Header("Quote-As-Of", "When the price was true, as the provider says", {"type": "string", "format": "date-time"}),
+    Header(
+        "Quote-Stale",
+        "There when every provider fails and this is the last quote that was read",
+        {"const": "true"},
+        always=False,
+    ),
+    Header("Age", "Whole seconds since the stock service read the quote", {"type": "integer", "minimum": 0}),
+    Header(
+        "Cache-Control",
+        "For how long the service would answer with the same quote",
+        {"type": "string", "pattern": "^private, max-age=[0-9]+$"},
+    ),
+    Header("Vary", "What the answer depends on beside the address", {"type": "string"}),
+)
 
 
 def quote_headers(quote: Quote, now: datetime) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Reading the parts of a request; whatever is wrong with them ends in a 400 that says what to send instead."""
 
 import re
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -8,11 +9,54 @@ from flask import request
 from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
+from api_service.documented import Parameter, list_of
 from api_service.models import MAX_IDEMPOTENCY_KEY_LENGTH
 from service_kit.problems import Problem
 from stock_contract import MAX_SYMBOL_LENGTH, MAX_SYMBOLS_PER_REQUEST, is_valid_symbol
 
 _IDEMPOTENCY_KEY: Final = re.compile(rf"[!-+\--~]{{1,{MAX_IDEMPOTENCY_KEY_LENGTH}}}", re.ASCII)
+
+SYMBOL: Final = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_SYMBOL_LENGTH,
+    "pattern": rf"^[A-Za-z0-9^][A-Za-z0-9.^_=-]{{0,{MAX_SYMBOL_LENGTH - 1}}}$",
+}
+"""JSON Schema of what `is_valid_symbol` takes."""
+
+Q: Final = Parameter(
+    "q",
+    "The symbol; a US stock looks like `aapl.us`. It stands there once.",
+    SYMBOL,
+    required=True,
+    example="aapl.us",
+    refused_as="invalid-symbol",
+)
+SYMBOL_OF_PATH: Final = replace(
+    Q, name="symbol", description="The symbol; a US stock looks like `aapl.us`.", place="path"
+)
+SYMBOLS: Final = Parameter(
+    "symbols",
+    f"1 to {MAX_SYMBOLS_PER_REQUEST} symbols, separated by commas. One that stands there twice is answered and saved"
+    " twice.",
+    list_of(SYMBOL, at_least=1, at_most=MAX_SYMBOLS_PER_REQUEST),
+    required=True,
+    example=["aapl.us", "msft.us"],
+    refused_as="invalid-symbols",
+)
+IDEMPOTENCY_KEY: Final = Parameter(
+    "Idempotency-Key",
+    "A new one of your own for each call, for example a UUID; no comma. Within 24 hours the same call with the same"
+    " key gives the first answer again, and saves nothing.",
+    {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_IDEMPOTENCY_KEY_LENGTH,
+        "pattern": f"^{_IDEMPOTENCY_KEY.pattern}$",
+    },
+    place="header",
+    refused_as="invalid-idempotency-key",
+)
 
 
 def json_body(schema: Schema) -> dict[str, Any]:

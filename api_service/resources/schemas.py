@@ -1,104 +1,94 @@
 """The bodies of the calls, as marshmallow schemas: what comes in is checked by them, what goes out is made by them."""
 
-import json
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
+from api_service.audit import AuditEvent
+from api_service.auth.password_rules import MIN_PASSWORD_LENGTH
 from api_service.auth.passwords import MAX_PASSWORD_LENGTH
 from api_service.models import MAX_USERNAME_LENGTH, Role
-from api_service.users import is_valid_username
+from api_service.resources.body_fields import (
+    JsonText,
+    TrueOrFalse,
+    UtcMoment,
+    UtcSeconds,
+    has_no_nul,
+    is_new_name,
+    is_text,
+)
 from stock_contract import BreakerState
 
-
-def _is_text(value: str) -> None:
-    """JSON can write half of a surrogate pair, which is no character: it cannot be hashed or stored."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValidationError("Not a valid text.") from None
-
-
-def _has_no_nul(value: str) -> None:
-    """PostgreSQL takes no NUL in a text (https://www.postgresql.org/docs/current/datatype-character.html)."""
-    if "\0" in value:
-        raise ValidationError("Not a valid text.")
+_TO_THE_SECOND: Final = {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"}
+_ID: Final = {"minimum": 1}
+_COUNT: Final = {"minimum": 0}
+_SECONDS: Final = {"minimum": 1, "description": "Seconds"}
+_NEW_PASSWORD: Final = {
+    "minLength": MIN_PASSWORD_LENGTH,
+    "maxLength": MAX_PASSWORD_LENGTH,
+    "description": "Not one that is easy to guess",
+}
+_ROLE: Final = {"description": "An ADMIN is a super user"}
 
 
-def _is_new_name(value: str) -> None:
-    if not is_valid_username(value):
-        raise ValidationError(f"A name has 1 to {MAX_USERNAME_LENGTH} letters, digits and . _ @ + -")
+class BodySchema(Schema):
+    """`metadata` of a field is for the document; what a call takes is checked by `validate` alone."""
 
+    beside_the_fields: ClassVar[dict[str, Any]] = {}
+    """JSON Schema of the whole, for the document."""
 
-class _TrueOrFalse(fields.Boolean):
-    """Nothing that only looks like one of the two, such as 1 or "no"."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
-        if isinstance(value, bool):
-            return value
-        raise self.make_error("invalid", input=value)
-
-
-class _UtcSeconds(fields.Field[datetime]):
-    """A moment in UTC to the second, as in 2021-04-01T19:20:30Z."""
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str:
-        moment: datetime = value
-        return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class _UtcMoment(fields.Field[datetime]):
-    """A moment in UTC as exactly as it is known, or null."""
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
-        moment: datetime | None = value
-        return None if moment is None else utc_text(moment)
-
-
-class _JsonText(fields.Field[str]):
-    """JSON that is kept as text, as the value that it is."""
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return json.loads(value)
-
-
-def utc_text(moment: datetime) -> str:
-    """ISO 8601 with `Z`, as in 2021-04-01T19:20:30Z or 2021-04-01T19:20:30.123456Z."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-class _Body(Schema):
     class Meta:
         unknown = RAISE
 
 
-class LoginBody(_Body):
-    username = fields.String(required=True, validate=[validate.Length(1, MAX_USERNAME_LENGTH), _is_text, _has_no_nul])
-    password = fields.String(required=True, validate=[validate.Length(1, MAX_PASSWORD_LENGTH), _is_text])
+class _Answer(BodySchema):
+    """What goes out has all of its keys, always; `allow_none` says where null may stand."""
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        field_obj.required = True
 
 
-class PasswordChangeBody(_Body):
+class LoginBody(BodySchema):
+    username = fields.String(
+        required=True,
+        validate=[validate.Length(1, MAX_USERNAME_LENGTH), is_text, has_no_nul],
+        metadata={"pattern": "^[^\\u0000]*$", "description": "Without the character NUL"},
+    )
+    password = fields.String(required=True, validate=[validate.Length(1, MAX_PASSWORD_LENGTH), is_text])
+
+
+class PasswordChangeBody(BodySchema):
     """The new password's length is a matter of `auth.password_rules`, which says why it is refused."""
 
-    current_password = fields.String(required=True, validate=[validate.Length(1, MAX_PASSWORD_LENGTH), _is_text])
-    new_password = fields.String(required=True, validate=_is_text)
+    current_password = fields.String(required=True, validate=[validate.Length(1, MAX_PASSWORD_LENGTH), is_text])
+    new_password = fields.String(required=True, validate=is_text, metadata=_NEW_PASSWORD)
 
 
-class NewUserBody(_Body):
+class NewUserBody(BodySchema):
     """The password's length is a matter of `auth.password_rules`, as in `PasswordChangeBody`."""
 
-    username = fields.String(required=True, validate=_is_new_name)
-    password = fields.String(required=True, validate=_is_text)
-    role = fields.Enum(Role, by_value=True, load_default=Role.USER)
+    username = fields.String(
+        required=True,
+        validate=is_new_name,
+        metadata={
+            "minLength": 1,
+            "maxLength": MAX_USERNAME_LENGTH,
+            "pattern": r"^[\w.@+-]+$",
+            "description": "Letters, digits and . _ @ + -",
+        },
+    )
+    password = fields.String(required=True, validate=is_text, metadata=_NEW_PASSWORD)
+    role = fields.Enum(Role, by_value=True, load_default=Role.USER, metadata=_ROLE)
 
 
-class UserChangeBody(_Body):
+class UserChangeBody(BodySchema):
     """At least one of them; the password as in `NewUserBody`."""
 
-    active = _TrueOrFalse()
-    role = fields.Enum(Role, by_value=True)
-    password = fields.String(validate=_is_text)
+    beside_the_fields: ClassVar[dict[str, Any]] = {"minProperties": 1}
+
+    active = TrueOrFalse(metadata={"description": "Whether the user may log in"})
+    role = fields.Enum(Role, by_value=True, metadata=_ROLE)
+    password = fields.String(validate=is_text, metadata=_NEW_PASSWORD)
 
     @validates_schema
     def _is_a_change(self, data: dict[str, Any], **_: Any) -> None:
@@ -106,92 +96,116 @@ class UserChangeBody(_Body):
             raise ValidationError("Nothing is to be changed.")
 
 
-class CurrentUserBody(_Body):
-    id = fields.Integer()
+class CurrentUserBody(_Answer):
+    id = fields.Integer(metadata=_ID)
     username = fields.String()
-    role = fields.Enum(Role, by_value=True)
+    role = fields.Enum(Role, by_value=True, metadata=_ROLE)
 
 
 class UserBody(CurrentUserBody):
     """What super users see of a user."""
 
-    active = fields.Boolean()
-    created_at = _UtcSeconds()
+    active = fields.Boolean(metadata={"description": "May log in"})
+    created_at = UtcSeconds(metadata=_TO_THE_SECOND)
 
 
-class TokenPairBody(_Body):
-    token = fields.String()
-    token_type = fields.String()
-    expires_in = fields.Integer()
-    refresh_token = fields.String()
-    refresh_expires_in = fields.Integer()
+class AccessTokenBody(_Answer):
+    token = fields.String(metadata={"description": "For every call but `/refresh`"})
+    token_type = fields.String(metadata={"enum": ["Bearer"]})
+    expires_in = fields.Integer(metadata=_SECONDS)
 
 
-class QuoteBody(_Body):
-    """A quote; the price is a JSON number, which keeps up to 15 significant digits exactly."""
+class TokenPairBody(AccessTokenBody):
+    refresh_token = fields.String(metadata={"description": "For `/refresh` only; works once"})
+    refresh_expires_in = fields.Integer(metadata=_SECONDS)
 
+
+def _price(**kwargs: Any) -> fields.Float:
+    """A JSON number, which keeps up to 15 significant digits exactly."""
+    return fields.Float(metadata={"exclusiveMinimum": 0}, **kwargs)
+
+
+class QuoteBody(_Answer):
     symbol = fields.String()
     company_name = fields.String(attribute="name")
-    quote = fields.Float(attribute="close")
+    quote = _price(attribute="close")
 
 
-class FullQuoteBody(_Body):
-    """All that is known of a quote; prices as in `QuoteBody`, in `currency` (null when the provider does not say)."""
+class FullQuoteBody(_Answer):
+    """All that is known of a quote; prices in `currency` (null when the provider does not say)."""
 
     symbol = fields.String()
     name = fields.String()
-    open = fields.Float()
-    high = fields.Float()
-    low = fields.Float()
-    close = fields.Float()
-    volume = fields.Integer()
-    currency = fields.String()
-    source = fields.String()
-    as_of = _UtcMoment()
-    fetched_at = _UtcMoment()
-    stale = fields.Boolean()
+    open = _price()
+    high = _price()
+    low = _price()
+    close = _price()
+    volume = fields.Integer(allow_none=True, metadata=_COUNT)
+    currency = fields.String(allow_none=True)
+    source = fields.String(metadata={"description": "The provider"})
+    as_of = UtcMoment(metadata={"description": "When the price was true, as the provider says"})
+    fetched_at = UtcMoment(metadata={"description": "When the stock service read it"})
+    stale = fields.Boolean(metadata={"description": "Every provider fails, and this is the last quote that was read"})
 
 
-class HistoryEntryBody(_Body):
-    """One entry of a user's history; prices as in `QuoteBody`."""
+class ReasonBody(_Answer):
+    type = fields.String(metadata={"pattern": "^/problems/[a-z-]+$"})
+    title = fields.String()
 
-    date = _UtcSeconds(attribute="requested_at")
+
+class NoQuoteBody(_Answer):
+    """What stands in a list for a symbol without a quote: the `type` and `title` of the problem."""
+
+    symbol = fields.String()
+    error = fields.Nested(ReasonBody)
+
+
+class HistoryEntryBody(_Answer):
+    """One entry of a user's history."""
+
+    date = UtcSeconds(attribute="requested_at", metadata=_TO_THE_SECOND)
     name = fields.String()
     symbol = fields.String()
-    open = fields.Float()
-    high = fields.Float()
-    low = fields.Float()
-    close = fields.Float()
+    open = _price()
+    high = _price()
+    low = _price()
+    close = _price()
 
 
-class StockCountBody(_Body):
+class StockCountBody(_Answer):
     stock = fields.String()
-    times_requested = fields.Integer()
+    times_requested = fields.Integer(metadata={"minimum": 1})
 
 
-class ProviderStatusBody(_Body):
+class ProviderStatusBody(_Answer):
     """What one stock service has seen of a provider since its start; see `stock_contract.ProviderStatus`."""
 
     name = fields.String()
     enabled = fields.Boolean()
     breaker = fields.Enum(BreakerState, by_value=True)
-    retry_in = fields.Integer()
-    last_success = _UtcMoment()
-    last_failure = _UtcMoment()
-    last_failure_kind = fields.String()
-    successes = fields.Integer()
-    failures = fields.Integer()
-    failures_by_kind = fields.Dict(fields.String(), fields.Integer())
+    retry_in = fields.Integer(
+        allow_none=True, metadata={"description": "Seconds until an open breaker lets a call through"}
+    )
+    last_success = UtcMoment(allow_none=True)
+    last_failure = UtcMoment(allow_none=True)
+    last_failure_kind = fields.String(allow_none=True)
+    successes = fields.Integer(metadata=_COUNT)
+    failures = fields.Integer(metadata=_COUNT)
+    failures_by_kind = fields.Dict(fields.String(), fields.Integer(metadata={"minimum": 1}))
 
 
-class AuditEntryBody(_Body):
-    """One entry of the audit log; `user_id` and `username` are null when no account is concerned."""
+class AuditEntryBody(_Answer):
+    """One entry of the audit log."""
 
-    id = fields.Integer()
-    at = _UtcMoment()
-    event = fields.String()
-    user_id = fields.Integer()
-    username = fields.String()
-    address = fields.String()
-    request_id = fields.String()
-    detail = _JsonText()
+    id = fields.Integer(metadata=_ID)
+    at = UtcMoment()
+    event = fields.String(metadata={"enum": [event.value for event in AuditEvent]})
+    user_id = fields.Integer(
+        allow_none=True, metadata={"description": "The account that it is about; null when there is none"}
+    )
+    username = fields.String(allow_none=True)
+    address = fields.String(
+        allow_none=True, metadata={"description": "From where it was asked for; null for the command line"}
+    )
+    request_id = fields.String(allow_none=True, metadata={"description": "Null for the command line"})
+    detail = JsonText(metadata={"type": "object", "additionalProperties": {"type": ["string", "integer"]}})

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from flask import Response, g, jsonify, request
 from marshmallow import Schema
@@ -15,16 +15,32 @@ from marshmallow import Schema
 from api_service import history
 from api_service.auth.tokens import current_user
 from api_service.database import DatabaseUnavailableError
+from api_service.documented import Answer, Body, Header
 from api_service.idempotency import KeyReusedError, OneCall, Results, earlier_results
+from api_service.problem_kinds import STOCK_SERVICE
 from api_service.resources.asking import ask
 from api_service.resources.failures import entry_of_failure, problem_of_failure
-from api_service.resources.quote_headers import quote_headers
+from api_service.resources.quote_headers import QUOTE_HEADERS, quote_headers
 from api_service.resources.request_parts import idempotency_key
 from api_service.services import services
 from service_kit.problems import Problem
 from stock_contract import Failure, Quote
 
+MANY_PROBLEMS: Final = (*STOCK_SERVICE, "history-not-saved", "idempotency-key-reused")
+ONE_PROBLEMS: Final = ("symbol-not-found", *MANY_PROBLEMS)
+REPLAYED: Final = Header(
+    "Idempotent-Replayed",
+    "There when the Idempotency-Key was used before and this is the first answer again",
+    {"const": "true"},
+    always=False,
+)
 _log = logging.getLogger(__name__)
+
+
+def one_quote(body: Body, example: Any) -> Answer:
+    """What `serve_one` answers."""
+    headers = (*QUOTE_HEADERS, REPLAYED)
+    return Answer("The quote; it is saved in the user's history", body, headers=headers, example=example)
 
 
 def serve_one(symbol: str, body: Schema) -> Response:

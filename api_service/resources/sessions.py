@@ -8,15 +8,30 @@ from flask import Blueprint, Response
 from api_service import sessions, users
 from api_service.auth import tokens
 from api_service.auth.helpers import login_required, refresh_token_required
+from api_service.documented import Answer, Call, Parameter, Tag, documented
+from api_service.resources.login import PAIR_EXAMPLE
 from api_service.resources.request_parts import flag_of_query
 from api_service.resources.schemas import TokenPairBody
 from api_service.sessions import SessionToken
 
 blueprint = Blueprint("sessions", __name__)
 _PAIR: Final = TokenPairBody()
+_EVERYWHERE: Final = Parameter(
+    "everywhere", "End all log-ins of the user, not this one only.", {"type": "boolean", "default": False}
+)
 
 
 @blueprint.post("/refresh")
+@documented(
+    Call(
+        "refresh",
+        "A refresh token for a new pair of tokens",
+        Tag.SESSION,
+        (Answer("Tokens of the same log-in", TokenPairBody, example=PAIR_EXAMPLE),),
+        description="Each refresh token works once. One that is used a second time is in two hands, so all tokens of"
+        " its log-in end.",
+    )
+)
 @refresh_token_required
 def refresh() -> dict[str, Any]:
     used = use_up_refresh_token()
@@ -25,6 +40,20 @@ def refresh() -> dict[str, Any]:
 
 
 @blueprint.post("/logout")
+@documented(
+    Call(
+        "logOut",
+        "The end of a log-in",
+        Tag.SESSION,
+        (
+            Answer(
+                "From the next request on no token of this log-in counts; with `everywhere` none of the user's",
+                status=HTTPStatus.NO_CONTENT,
+            ),
+        ),
+        (_EVERYWHERE,),
+    )
+)
 @login_required
 def log_out() -> Response:
     """End this log-in; with `?everywhere=true` all of the user's."""

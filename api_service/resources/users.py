@@ -9,6 +9,8 @@ from api_service import user_list, users
 from api_service.auth.helpers import admin_required, login_required
 from api_service.auth.password_rules import PasswordRefusedError, check_password
 from api_service.auth.tokens import current_user
+from api_service.documented import Answer, Call, Header, Parameter, Tag, documented, list_of
+from api_service.models import MAX_USER_ID
 from api_service.resources import paging
 from api_service.resources.request_parts import json_body
 from api_service.resources.schemas import CurrentUserBody, NewUserBody, UserBody, UserChangeBody
@@ -22,9 +24,36 @@ _USER: Final = UserBody()
 _USERS: Final = UserBody(many=True)
 _NEW: Final = NewUserBody()
 _CHANGE: Final = UserChangeBody()
+_ID: Final = Parameter(
+    "user_id",
+    "The `id` of the account.",
+    {"type": "integer", "minimum": 1, "maximum": MAX_USER_ID},
+    place="path",
+    required=True,
+    example=2,
+    refused_as="user-not-found",
+)
+_LOCATION: Final = Header(
+    "Location", "The address of what was made", {"type": "string", "pattern": "^/api/v1/users/[0-9]+$"}
+)
+_EXAMPLE: Final = {
+    "id": 2,
+    "username": "johndoe",
+    "role": "USER",
+    "active": True,
+    "created_at": "2026-11-23T09:30:00Z",
+}
 
 
 @blueprint.get("/users/me")
+@documented(
+    Call(
+        "me",
+        "Who is calling",
+        Tag.USERS,
+        (Answer("The user of the token", CurrentUserBody, example={"id": 1, "username": "admin", "role": "ADMIN"}),),
+    )
+)
 @login_required
 def me() -> dict[str, Any]:
     answer: dict[str, Any] = _ME.dump(current_user())
@@ -32,6 +61,22 @@ def me() -> dict[str, Any]:
 
 
 @blueprint.get("/users")
+@documented(
+    Call(
+        "users",
+        "The accounts",
+        Tag.SUPER_USERS,
+        (
+            Answer(
+                "The latest account first",
+                list_of(UserBody, at_most=paging.MAX_LIMIT),
+                headers=(paging.TOTAL_COUNT, paging.LINK),
+                example=[_EXAMPLE],
+            ),
+        ),
+        paging.PAGE,
+    )
+)
 @admin_required
 def list_users() -> Response:
     page = paging.page_of_query()
@@ -43,6 +88,25 @@ def list_users() -> Response:
 
 
 @blueprint.post("/users")
+@documented(
+    Call(
+        "addUser",
+        "A new account",
+        Tag.SUPER_USERS,
+        (
+            Answer(
+                "The account; who has the password can log in",
+                UserBody,
+                headers=(_LOCATION,),
+                example=_EXAMPLE,
+                status=HTTPStatus.CREATED,
+            ),
+        ),
+        body=NewUserBody,
+        body_example={"username": "ann", "password": "pelican orbit tuesday glue", "role": "USER"},
+        problems=("password-refused", "username-taken"),
+    )
+)
 @admin_required
 def add_user() -> Response:
     body = json_body(_NEW)
@@ -57,6 +121,15 @@ def add_user() -> Response:
 
 
 @blueprint.get("/users/<int:user_id>")
+@documented(
+    Call(
+        "user",
+        "One account",
+        Tag.SUPER_USERS,
+        (Answer("As in the list", UserBody, example=_EXAMPLE),),
+        (_ID,),
+    )
+)
 @admin_required
 def show_user(user_id: int) -> dict[str, Any]:
     answer: dict[str, Any] = _USER.dump(_existing(user_id))
@@ -64,6 +137,20 @@ def show_user(user_id: int) -> dict[str, Any]:
 
 
 @blueprint.patch("/users/<int:user_id>")
+@documented(
+    Call(
+        "changeUser",
+        "Another role, password or state of an account",
+        Tag.SUPER_USERS,
+        (Answer("The account as it is now", UserBody, example=_EXAMPLE | {"active": False}),),
+        (_ID,),
+        body=UserChangeBody,
+        body_example={"active": False},
+        problems=("password-refused", "last-super-user"),
+        description="All of it is changed, or nothing. Whatever is changed ends the user's tokens, but for letting"
+        " somebody in again. What is so already is no change.",
+    )
+)
 @admin_required
 def change_user(user_id: int) -> dict[str, Any]:
     """Also of oneself, as far as a super user is left; a new password asks for none that is known."""

@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,18 @@ from typing import Any
 import flask_migrate
 import pytest
 from flask import Flask
+from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 import stock_contract
 from api_service import clock, services, users
 from api_service.app import create_app
 from api_service.auth.passwords import Passwords
-from api_service.database import db
+from api_service.database import db, reading
 from api_service.models import Role
 from api_service.settings import Settings, load
 from api_service.tests.helpers import (
+    Action,
     Api,
     CountingHasher,
     ExpectProblem,
@@ -30,6 +32,7 @@ from api_service.tests.helpers import (
     HoldLock,
     MakeApi,
     ScriptedStockClient,
+    runner_on,
 )
 from service_kit import time_budget
 from stock_contract import Quote, load_quote
@@ -85,6 +88,11 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def database_path(template_database: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(template_database, tmp_path / "api.sqlite3"))
+
+
+@pytest.fixture
+def run(database_path: Path) -> Action:
+    return runner_on(database_path)
 
 
 @pytest.fixture
@@ -201,3 +209,19 @@ def root_logger() -> Iterator[logging.Logger]:
     before = root.handlers[:], root.level
     yield root
     root.handlers[:], root.level = before
+
+
+@pytest.fixture
+def plan_of(app: Flask) -> Iterator[Action]:
+    """How SQLite goes about the statements of a function that reads."""
+    sent: list[tuple[Any, ...]] = []
+
+    def plan(read: Callable[[], object]) -> str:
+        read()
+        selects = [(f"EXPLAIN QUERY PLAN {each[0]}", each[1]) for each in sent if each[0].startswith("SELECT")]
+        with reading() as connection:
+            return str([connection.exec_driver_sql(*select).all() for select in selects])
+
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", lambda *args: sent.append(args[2:4]))
+        yield plan

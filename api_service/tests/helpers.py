@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import argon2
+from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
@@ -18,6 +19,7 @@ from werkzeug.test import TestResponse
 
 from api_service import users
 from api_service.auth import tokens
+from api_service.commands import cli
 from api_service.database import reading
 from api_service.models import Base
 from service_kit.deadline import Deadline
@@ -60,6 +62,27 @@ class ScriptedStockClient:
 
     def close(self) -> None:
         self.closed += 1
+
+
+def runner_on(database: Path | str) -> Action:
+    """Runs the commands on a database, a file of SQLite or a URI, and checks how they ended."""
+    uri = database if isinstance(database, str) else f"sqlite:///{database}"
+
+    def run(
+        *args: str, stdin: str | bytes = "", exit_code: int = 0, app_env: str = "development", **environ: str
+    ) -> str:
+        environ = {
+            "APP_ENV": app_env,
+            "DATABASE_URI": uri,
+            "SECRET_KEY": "0123456789abcdef" * 4,
+            **environ,
+        }
+        result = CliRunner().invoke(cli, args, input=stdin, env=environ)
+        assert result.exit_code == exit_code, (result.output, result.exception)
+        assert "Traceback" not in result.output
+        return result.output
+
+    return run
 
 
 def documented_sql(database: str) -> str:

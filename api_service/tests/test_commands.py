@@ -5,14 +5,13 @@ from pathlib import Path
 import click
 import flask_migrate
 import pytest
-from click.testing import CliRunner
 
 from api_service import users
 from api_service.app import create_app
 from api_service.commands import cli
 from api_service.database import db
 from api_service.settings import load
-from api_service.tests.helpers import Action, Api, HoldLock
+from api_service.tests.helpers import Action, Api, HoldLock, runner_on
 
 GOOD = "seven purple tractors hum"
 LENGTH = "Error: A password has 12 to 128 characters; this one has "
@@ -20,31 +19,6 @@ GUESSABLE = (
     "This password is too easy to guess. Take four or more words that do not belong together,"
     " or let a password manager make one; no names, dates, or rows of keys."
 )
-
-
-@pytest.fixture
-def run(database_path: Path) -> Action:
-    return runner_on(database_path)
-
-
-def runner_on(path: Path) -> Action:
-    """Runs the commands on the database at `path` and checks how they ended."""
-
-    def run(
-        *args: str, stdin: str | bytes = "", exit_code: int = 0, app_env: str = "development", **environ: str
-    ) -> str:
-        environ = {
-            "APP_ENV": app_env,
-            "DATABASE_URI": f"sqlite:///{path}",
-            "SECRET_KEY": "0123456789abcdef" * 4,
-            **environ,
-        }
-        result = CliRunner().invoke(cli, args, input=stdin, env=environ)
-        assert result.exit_code == exit_code, result.output
-        assert "Traceback" not in result.output
-        return result.output
-
-    return run
 
 
 OUTDATED = "Error: The database lacks migrations that this version needs: run `flask db upgrade` first.\n"

@@ -25,6 +25,7 @@ TABLES = {
     "revoked_tokens",
     "history",
     "stock_request_counts",
+    "stock_day_counts",
     "login_throttle",
     "audit_log",
     "idempotent_answers",

@@ -6,11 +6,14 @@ from flask import Flask
 
 from api_service.tests.helpers import Api, ExpectProblem
 
+PAGES = {("GET", "/"), ("GET", "/docs"), ("GET", "/assets/<path:name>")}
 PUBLIC = {
     ("POST", "/api/v1/login"),
     ("POST", "/api/v1/session"),
     ("DELETE", "/api/v1/session"),  # without a session it ends none
     ("GET", "/healthz"),
+    ("GET", "/api/v1/openapi.json"),
+    *PAGES,
 }
 ADMIN_ONLY = {
     ("GET", "/api/v1/stats"),
@@ -21,12 +24,13 @@ ADMIN_ONLY = {
     ("GET", "/api/v1/users/<int:user_id>"),
     ("PATCH", "/api/v1/users/<int:user_id>"),
 }
-PUBLIC_HEADS = {("HEAD", "/healthz")}
+PUBLIC_HEADS = {("HEAD", path) for method, path in PUBLIC if method == "GET"}
 USERS = {
     ("GET", "/api/v1/stock"),
     ("GET", "/api/v1/quotes"),
     ("GET", "/api/v1/quotes/<symbol>"),
     ("GET", "/api/v1/users/history"),
+    ("GET", "/api/v1/users/history.csv"),
     ("GET", "/api/v1/users/me"),
     ("POST", "/api/v1/users/me/password"),
     ("POST", "/api/v1/logout"),
@@ -44,7 +48,10 @@ def calls_of(app: Flask) -> Iterator[tuple[str, str]]:
 
 def address(rule: str) -> str:
     """One that the rule matches."""
-    return rule.replace("<symbol>", "aapl.us").replace("<int:user_id>", "1")
+    texts = {"<symbol>": "aapl.us", "<int:user_id>": "1", "<path:name>": "console/icon.svg"}
+    for part, text in texts.items():
+        rule = rule.replace(part, text)
+    return rule
 
 
 def test_every_call_needs_a_token_unless_it_is_listed_as_public(
@@ -102,7 +109,6 @@ def test_health_needs_no_token_and_no_database(api: Api, database_path: Path) ->
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/api/v1/nothing",
         "/api/v1/users/2/history",
         "/api/v1/stock/",
@@ -137,6 +143,10 @@ def test_an_unknown_address_is_a_404(api: Api, expect_problem: ExpectProblem, pa
         ("DELETE", "/api/v1/users/me", "GET, HEAD"),
         ("DELETE", "/api/v1/users", "GET, HEAD, POST"),
         ("DELETE", "/api/v1/users/1", "GET, HEAD, PATCH"),
+        ("POST", "/api/v1/openapi.json", "GET, HEAD"),
+        ("POST", "/", "GET, HEAD"),
+        ("POST", "/docs", "GET, HEAD"),
+        ("DELETE", "/assets/console/icon.svg", "GET, HEAD"),
     ],
 )
 def test_another_method_is_a_405_that_names_the_right_ones(

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from api_service.models import Base
-from benchmarks.growth.fill import OWN_SHARE, fill_sqlite
+from benchmarks.growth.fill import OWN_SHARE, fill
 
 ROWS = 3000
 
@@ -25,12 +25,15 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_rows_are_spread_over_users_and_symbols_and_counted(file: Path) -> None:
-    middle = fill_sqlite(file, ROWS)
+    middle = fill(f"sqlite:///{file}", ROWS)
     with closing(sqlite3.connect(file)) as connection:
         own = connection.execute("SELECT count(*), sum(id < ?) FROM history WHERE user_id = 1", [middle]).fetchone()
         (users,) = connection.execute("SELECT count(DISTINCT user_id) FROM history").fetchone()
         saved = connection.execute("SELECT lower(symbol), count(*) FROM history GROUP BY 1").fetchall()
         counted = connection.execute("SELECT symbol, sum(times) FROM stock_request_counts GROUP BY 1").fetchall()
+        by_day = connection.execute("SELECT date(requested_at), lower(symbol), count(*) FROM history GROUP BY 1, 2")
+        of_days = connection.execute("SELECT day, symbol, sum(times) FROM stock_day_counts GROUP BY 1, 2")
+        assert by_day.fetchall() == of_days.fetchall()
     assert sum(times for _, times in saved) == ROWS
     assert dict(counted) == dict(saved)
     assert abs(own[0] / ROWS - OWN_SHARE) < 0.1

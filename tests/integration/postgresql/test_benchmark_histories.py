@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from benchmarks.growth.fill import fill_postgres
+from benchmarks.growth.fill import fill
 
 ROWS = 2000
 INDEXES = "SELECT indexdef FROM pg_indexes WHERE tablename = 'history' ORDER BY 1"
@@ -19,9 +19,9 @@ def number(connection: psycopg.Connection, query: str, *values: object) -> int:
 
 
 @pytest.mark.usefixtures("app")
-def test_a_filled_history_has_its_indexes_and_exact_counts(other: psycopg.Connection, postgres: str) -> None:
+def test_a_filled_history_has_its_indexes_and_exact_counts(other: psycopg.Connection, uri: str) -> None:
     before = [other.execute(query).fetchall() for query in (INDEXES, CONSTRAINTS)]
-    middle = fill_postgres(f"{postgres} dbname={other.info.dbname}", ROWS)
+    middle = fill(uri, ROWS)
     assert [other.execute(query).fetchall() for query in (INDEXES, CONSTRAINTS)] == before
     saved = dict(other.execute("SELECT lower(symbol), count(*) FROM history GROUP BY 1").fetchall())
     counted = dict(other.execute("SELECT symbol, sum(times) FROM stock_request_counts GROUP BY 1").fetchall())

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from api_service import history, popularity
 from api_service.database import reading
-from api_service.models import HistoryEntry, StockRequestCount
+from api_service.models import HistoryEntry, StockDayCount, StockRequestCount
 from api_service.tests.helpers import Api
 from stock_contract import Quote
 from tests.callers import callers
@@ -48,4 +48,5 @@ def test_counts_equal_rows_with_batches_at_the_same_time_in_any_order(app: Flask
     with app.app_context(), reading() as connection:
         rows = connection.scalar(select(func.count()).select_from(HistoryEntry))
         times = connection.scalar(select(func.sum(StockRequestCount.times)))
-    assert rows == times == 12 * 20 * 3
+        of_days = connection.scalar(select(func.sum(StockDayCount.times)))
+    assert rows == times == of_days == 12 * 20 * 3

@@ -1,0 +1,95 @@
+"""The commands for histories: `python commands.py history ...`."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import click
+
+from api_service import history_csv, users
+from api_service.command_line import with_database
+from api_service.file_replacing import replacing
+from api_service.history_reading import Filters
+from api_service.progress import entries, progress
+from api_service.resources.periods import A_DAY_OR_MOMENT, in_wrong_order, span
+from stock_contract import is_valid_symbol
+
+_STANDARD_OUTPUT: Final = Path("-")
+_LINE_END: Final = "\r\n"
+
+
+@click.group(name="history")
+def history_group() -> None:
+    """Write down what users were served."""
+
+
+@history_group.command()
+@click.option("--user", "name", required=True, help="Whose history.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default="-",
+    help="The file, which is replaced when all is written; - (as without this option) is standard output.",
+)
+@click.option("--symbol", help="Only the entries of this stock, as aapl.us.")
+@click.option("--from", "from_", help=f"Only those from then on: {A_DAY_OR_MOMENT} (UTC).")
+@click.option("--to", help="Only those up to then: the same; a day is included, a moment is not.")
+@with_database
+def export(name: str, output: Path, symbol: str | None, from_: str | None, to: str | None) -> None:
+    """Write a user's history as CSV.
+
+    The latest entry first, the same lines as GET /api/v1/users/history.csv gives. A file is there as a whole or, when
+    something goes wrong, as it was before.
+
+    \b
+    python commands.py history export --user ann --output ann.csv
+    python commands.py history export --user ann --symbol aapl.us --from 2026-11-01 --to 2026-11-30 | head
+    """  # noqa: D301  to click it is a backspace, and keeps the lines apart
+    filters = _filters(symbol, from_, to)
+    user_id = users.id_of(name)
+    try:
+        with _opened(output) as file:
+            written = _write(history_csv.lines(user_id, filters), file, history_csv.size(user_id, filters), name)
+    except BrokenPipeError:
+        raise  # nobody reads on, and click ends without a word
+    except OSError as error:
+        raise click.ClickException(f"{output} cannot be written: {error.strerror or error}.") from error
+    if output != _STANDARD_OUTPUT:
+        click.echo(f"Wrote {entries(written)} of {name} to {output}.", err=True)
+
+
+def _filters(symbol: str | None, from_: str | None, to: str | None) -> Filters:
+    if symbol is not None and not is_valid_symbol(symbol):
+        raise click.BadParameter("It is no stock symbol, as aapl.us.", param_hint="--symbol")
+    first, last = _span(from_, "--from"), _span(to, "--to")
+    if in_wrong_order(first, last):
+        raise click.UsageError("--from is later than --to.")
+    return Filters(symbol and symbol.upper(), first and first[0], last and last[1])
+
+
+def _span(text: str | None, option: str) -> tuple[datetime, datetime] | None:
+    try:
+        return None if text is None else span(text)
+    except ValueError:
+        raise click.BadParameter(f"It is not {A_DAY_OR_MOMENT}.", param_hint=option) from None
+
+
+def _opened(output: Path) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(sys.stdout.buffer) if output == _STANDARD_OUTPUT else replacing(output)
+
+
+def _write(texts: Iterator[str], file: BinaryIO, expected: int, name: str) -> int:
+    """How many entries were written."""
+    written, header = 0, 1
+    among_the_lines = file is sys.stdout.buffer and sys.stdout.isatty()
+    with progress(expected, f"History of {name}", hidden=among_the_lines) as bar:
+        for text in texts:
+            file.write(text.encode())
+            found = text.count(_LINE_END) - header
+            written, header = written + found, 0
+            bar.update(found)
+    file.flush()
+    return written
