@@ -46,7 +46,8 @@ def cli() -> None:
 def migrate() -> None:
     """Bring the tables up to date.
 
-    And create the demo users, but in production. What a deployment runs before the servers of the new version start. Safe to repeat; of two at once one waits.
+    And create the demo users, but in production. What a deployment runs before the servers of the new version start.
+    Safe to repeat; of two at once one waits.
     """
     flask_migrate.upgrade()
     _init(unless_production=True)
