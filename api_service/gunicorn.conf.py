@@ -16,12 +16,12 @@ from flask import Flask
 
 from api_service.settings import load_or_exit
 from service_kit import shared_metrics, time_budget
+from service_kit.deadline import Deadline
 from service_kit.logs import configure_logging
 from service_kit.shared_metrics import (  # noqa: F401  gunicorn finds its hooks by their names
     child_exit,
     on_exit,
     post_fork,
-    post_worker_init,
     pre_fork,
 )
 
@@ -56,6 +56,15 @@ def on_starting(_server: Any) -> None:
     from api_service.schema import require_migrated
 
     require_migrated(create_app(_settings))
+
+
+def post_worker_init(worker: Any) -> None:
+    """Connect to the stock service before the first request: those that come meanwhile wait in the kernel."""
+    shared_metrics.post_worker_init(worker)
+
+    from api_service.services import services_of
+
+    services_of(worker.wsgi).stock_client.prepare(Deadline.after(time_budget.CONNECT_FIRST))
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
