@@ -16,6 +16,8 @@ from tests.integration.api_process import ApiProcess
 from tests.scraping import scrape, total
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.timeout(90)  # processes start and end several times; on a busy machine that takes a while
+
 REQUESTS = "stock_api_http_requests_total"
 STOCK = {"route": "/api/v1/stock", "method": "GET", "status": "401"}
 
