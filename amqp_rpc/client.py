@@ -109,6 +109,12 @@ class RpcClient:
             return False
         return True
 
+    def wait_until_connected(self, deadline: Deadline) -> bool:
+        """Whether the connection is there, for which this waits while the first attempt to make it is under way."""
+        with self._state_changed:
+            self._state_changed.wait_for(lambda: self._state is not _State.CONNECTING, deadline.remaining())
+            return self._state is _State.UP
+
     def close(self) -> None:
         """End waiting calls with `ClientClosedError` and close the connection; safe to repeat."""
         self._enter(_State.CLOSED)
@@ -168,11 +174,10 @@ class RpcClient:
             raise NoServerError("the queue has no consumer")
 
     def _wait_for_connection(self, deadline: Deadline) -> None:
-        with self._state_changed:
-            self._state_changed.wait_for(lambda: self._state is not _State.CONNECTING, deadline.remaining())
+        connected = self.wait_until_connected(deadline)
         if self._state is _State.CLOSED:
             raise ClientClosedError("the client is closed")
-        if self._state is not _State.UP:
+        if not connected:
             raise BrokerUnavailableError("no connection to the broker")
 
     def _enter(self, state: _State) -> None:

@@ -19,6 +19,7 @@ class _Message:
     call: Call
     sender: "InMemoryClientTransport"
     redelivered: bool = False
+    sent_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
 
 
 class InMemoryQueue:
@@ -165,7 +166,7 @@ class InMemoryServerTransport:
         self._next_tag += 1
         self._unfinished[self._next_tag] = message
         call = message.call
-        ours = {BUDGET_HEADER: int(call.deadline.remaining() * 1000), SENT_HEADER: time.time_ns() // 1_000_000}
+        ours = {BUDGET_HEADER: int(call.deadline.remaining() * 1000), SENT_HEADER: message.sent_ms}
         headers = {**call.headers, **ours}
         delivery = Delivery(self._next_tag, call.correlation_id, _REPLY_TO, call.body, headers, message.redelivered)
         if self._listener is not None:

@@ -9,7 +9,7 @@ from flask.json.provider import DefaultJSONProvider
 from flask_migrate import Migrate  # type: ignore[import-untyped]  # it ships no types
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api_service import cors, database, pages, rate_limits, readiness, resources, services
+from api_service import cors, database, metrics, pages, rate_limits, readiness, resources, services
 from api_service.auth import tokens
 from api_service.auth.passwords import Passwords
 from api_service.auth.signing_keys import SigningKeys
@@ -43,6 +43,8 @@ def create_app(settings: Settings | None = None, stock_client: StockClient | Non
     app.config["MAX_FORM_MEMORY_SIZE"] = _MAX_BODY_BYTES
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     _stand_behind(app, settings.web)
+    if settings.metrics_port:
+        metrics.HTTP.init_app(app)
     problems.init_app(app)
     http_traces.init_app(app)
     response_headers.init_app(app)

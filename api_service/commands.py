@@ -9,10 +9,12 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import click
+import flask_migrate  # type: ignore[import-untyped]
 from flask import current_app
 
 from api_service import users
-from api_service.command_line import with_database
+from api_service.backup_commands import backup, restore
+from api_service.command_line import in_application, with_database
 from api_service.demo_commands import demo_data
 from api_service.history_commands import history_group
 from api_service.models import Role
@@ -31,10 +33,24 @@ def cli() -> None:
     """Administer the API service, on the database and with the settings of the environment, as the service has them.
 
     \b
+    python commands.py migrate
     python commands.py init
     python commands.py users add ann --admin --generate-password
     python commands.py users list
+    python commands.py backup copy.sqlite3
     """  # noqa: D301  to click it is a backspace, and keeps the lines apart
+
+
+@cli.command()
+@in_application
+def migrate() -> None:
+    """Bring the tables up to date.
+
+    And create the demo users, but in production. What a deployment runs before the servers of the new version start.
+    Safe to repeat; of two at once one waits.
+    """
+    flask_migrate.upgrade()
+    _init(unless_production=True)
 
 
 @cli.command()
@@ -46,6 +62,10 @@ def init(*, unless_production: bool) -> None:
     They are admin/admin, a super user, and johndoe/john; in production there are none. Safe to repeat: users that
     exist are left as they are.
     """
+    _init(unless_production=unless_production)
+
+
+def _init(*, unless_production: bool) -> None:
     if current_app.config["APP_ENV"] == "production":
         _warn_of_known_passwords()
         if not unless_production:
@@ -76,6 +96,8 @@ def _warn_of_known_passwords() -> None:
 cli.add_command(users_group)
 cli.add_command(demo_data)
 cli.add_command(history_group)
+cli.add_command(backup)
+cli.add_command(restore)
 
 if __name__ == "__main__":
     cli()

@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from api_service import sqlite_writing
+from api_service import metrics, sqlite_writing
 from api_service.database_troubles import FAILED, trouble_of
 from api_service.models import Base
 from api_service.transaction_deadline import bounded_by
@@ -204,6 +204,7 @@ def _turn_to_write(engine: Engine, deadline: Deadline) -> Iterator[None]:
         return
     if not sqlite_writing.writers.acquire(timeout=deadline.remaining()):
         _log.error("db.write_queue_timeout")
+        metrics.DATABASE_TROUBLES.labels("write_queue_timeout").inc()
         raise DatabaseUnavailableError
     try:
         yield
@@ -217,9 +218,11 @@ def _troubles_named(*, in_commit: bool = False) -> Iterator[None]:
         yield
     except PoolTimeoutError as error:
         _log.warning("db.pool_timeout")
+        metrics.DATABASE_TROUBLES.labels("pool_timeout").inc()
         raise DatabaseUnavailableError from error
     except DBAPIError as error:
         trouble = trouble_of(error, in_commit=in_commit)
+        metrics.DATABASE_TROUBLES.labels(trouble.event.removeprefix("db.")).inc()
         # Only the class and code of the driver's error: its text can hold values of rows.
         code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
         _log.log(trouble.level, trouble.event, extra={"error": type(error.orig).__name__, "code": code})

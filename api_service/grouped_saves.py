@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final, Generic, TypeVar
 
+from api_service import metrics
 from api_service.database import DatabaseUnavailableError
 from service_kit import time_budget
 from service_kit.deadline import Deadline
@@ -95,6 +96,7 @@ class GroupedSaves(Generic[_Item]):
             if place.state is _State.WAITING:
                 self._queue.remove(place)
                 _log.error("db.write_queue_timeout")
+                metrics.DATABASE_TROUBLES.labels("write_queue_timeout").inc()
                 raise DatabaseUnavailableError
         place.wait()  # its group is at work, and ends by a deadline of its own
 

@@ -14,12 +14,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # gunicorn adds th
 
 from flask import Flask
 
-from api_service.app import create_app
-from api_service.schema import require_migrated
-from api_service.services import services_of
 from api_service.settings import load_or_exit
-from service_kit import time_budget
+from service_kit import shared_metrics, time_budget
+from service_kit.deadline import Deadline
 from service_kit.logs import configure_logging
+from service_kit.shared_metrics import (  # noqa: F401  gunicorn finds its hooks by their names
+    child_exit,
+    on_exit,
+    post_fork,
+    pre_fork,
+)
 
 # Here, in the master: a worker that ends over its settings would be started again for ever.
 _settings = load_or_exit()
@@ -46,11 +50,27 @@ worker_tmp_dir = str(_memory) if _memory.is_dir() else None  # the heartbeat fil
 def on_starting(_server: Any) -> None:
     """In the master: log as the workers do, and refuse to serve on tables of an older version."""
     configure_logging(_settings.log_level, as_json=_settings.in_production)
+    shared_metrics.open_metrics(_settings.bind_host, _settings.metrics_port)
+
+    from api_service.app import create_app  # only now: with it come the metrics
+    from api_service.schema import require_migrated
+
     require_migrated(create_app(_settings))
+
+
+def post_worker_init(worker: Any) -> None:
+    """Connect to the stock service before the first request: those that come meanwhile wait in the kernel."""
+    shared_metrics.post_worker_init(worker)
+
+    from api_service.services import services_of
+
+    services_of(worker.wsgi).stock_client.prepare(Deadline.after(time_budget.CONNECT_FIRST))
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
     """Close the way to the stock service, after the last request has its answer."""
     app = getattr(worker, "wsgi", None)  # not there when the application could not be loaded
     if isinstance(app, Flask):
+        from api_service.services import services_of
+
         services_of(app).stock_client.close()

@@ -11,7 +11,8 @@ from flask import current_app
 from sqlalchemy import Connection
 from sqlalchemy.sql.dml import ReturningInsert
 
-from api_service.database import db, insert_into, written
+from api_service import metrics
+from api_service.database import DatabaseUnavailableError, db, insert_into, written
 from api_service.grouped_saves import GroupedSaves
 from api_service.idempotency import OneCall, Results, claim
 from api_service.models import COUNT_SLOTS, HistoryEntry, StockDayCount, StockRequestCount
@@ -51,7 +52,8 @@ def save_quotes(
             _add(connection, rows)
         return earlier
 
-    return written(save)
+    with metrics.Saving(1, DatabaseUnavailableError):
+        return written(save)
 
 
 def _grouped_saves() -> GroupedSaves[_Rows]:
@@ -65,7 +67,8 @@ def _grouped_saves() -> GroupedSaves[_Rows]:
 
 def _save_all(requests: Sequence[_Rows], deadline: Deadline) -> None:
     rows = [row for request in requests for row in request]
-    written(lambda connection: _add(connection, rows), deadline)
+    with metrics.Saving(len(requests), DatabaseUnavailableError):
+        written(lambda connection: _add(connection, rows), deadline)
 
 
 def _add(connection: Connection, rows: _Rows) -> None:

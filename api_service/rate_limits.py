@@ -18,6 +18,7 @@ from typing import Final, cast
 from flask import Flask, Response, current_app, request
 from limits import RateLimitItem
 
+from api_service import metrics
 from api_service.client_address import client_network
 from api_service.rate_counters import Counters, MemoryCounters, SharedCounters
 from api_service.web_settings import Rate, Rates, WebSettings
@@ -59,6 +60,7 @@ class RateLimits:
         for limit in self._rates.login:
             key, left = self._window("login", limit, address)
             if self._counters.count(key) >= limit.amount:
+                metrics.RATE_LIMITED.labels("login").inc()
                 raise _too_many(left, _TOO_MANY_FAILURES)
 
     def count_failed_login(self, address: str) -> None:
@@ -74,6 +76,7 @@ class RateLimits:
             if count == limit.amount + 1:
                 _note(name, limit)
             if count > limit.amount:
+                metrics.RATE_LIMITED.labels(name).inc()
                 raise _too_many(left, _TOO_MANY)
 
     def _window(self, name: str, limit: RateLimitItem, who: str) -> tuple[str, float]:

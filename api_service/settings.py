@@ -37,6 +37,8 @@ class Settings:
     """Certificates in PEM to trust the broker by; empty for those of the system."""
     stock_service_url: str
     port: int
+    metrics_port: int
+    """Where Prometheus is answered; 0: nowhere."""
     bind_host: str
     processes: int
     threads: int
@@ -79,7 +81,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         rabbitmq_url=reader.url("RABBITMQ_URL", "amqp://guest:guest@localhost:5672/%2F", amqp, check_url),
         rabbitmq_ca=broker_ca,
         stock_service_url=reader.url("STOCK_SERVICE_URL", "http://localhost:5001", ("http", "https")),
-        port=reader.integer("PORT", 5000, low=1, high=65_535),
+        port=(port := reader.integer("PORT", 5000, low=1, high=65_535)),
+        metrics_port=kit.metrics_port(reader, port),
         bind_host=reader.text("BIND_HOST", "127.0.0.1"),
         processes=reader.integer("WEB_CONCURRENCY", 1, low=1, high=64),
         threads=reader.integer("WEB_THREADS", 80, low=1, high=1024),

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from tempfile import NamedTemporaryFile
 
 from scripts.services import ROOT
@@ -24,13 +24,14 @@ def find_compose() -> tuple[str, ...]:
 
 
 class ComposeProject:
-    """Starts, watches and removes the containers of one compose file, apart from the user's own project."""
+    """Starts, watches and removes the containers of compose files laid over each other, apart from the user's own."""
 
-    def __init__(self, program: tuple[str, ...], file: str, settings: Mapping[str, str]) -> None:
+    def __init__(self, program: tuple[str, ...], files: Sequence[str], settings: Mapping[str, str]) -> None:
         self._environment = _environment(settings)
         # The user's .env is for the user's project: an empty file takes its place.
         self._no_settings = NamedTemporaryFile(prefix="stock-quotes-", suffix=".env")  # noqa: SIM115  lives as long as self
-        self._command = (*program, "--env-file", self._no_settings.name, "-p", _NAME, "-f", str(ROOT / file))
+        layers = [part for file in files for part in ("-f", str(ROOT / file))]
+        self._command = (*program, "--env-file", self._no_settings.name, "-p", _NAME, *layers)
 
     def run(self, *arguments: str) -> str:
         """Run a compose command and return what it printed.
@@ -56,6 +57,10 @@ class ComposeProject:
     def healthy(self, service: str) -> int:
         """How many containers of a service are healthy; both versions of compose show it in this table."""
         return self.run("ps", service).count("(healthy)")
+
+    def containers(self, service: str) -> list[str]:
+        """The ids of a service's containers."""
+        return self.run("ps", "-q", service).split()
 
     def remove(self) -> None:
         """Stop and remove the containers, their network and their volumes."""

@@ -27,7 +27,7 @@ def ensure_programs(say: Callable[[str], None]) -> None:
 
     :raises PostgresError: they are missing and may not, or could not, be installed.
     """
-    if _find("initdb"):
+    if find_program("initdb"):
         return
     if not may_install():
         raise PostgresError(
@@ -68,7 +68,7 @@ class PrivatePostgres:
 
     def start(self) -> None:
         """:raises PostgresError: it did not come up."""
-        initdb = _find("initdb")
+        initdb = find_program("initdb")
         if initdb is None:
             raise PostgresError("PostgreSQL's server programs (initdb) are missing.")
         user = _unprivileged_user()
@@ -110,7 +110,8 @@ class PrivatePostgres:
             time.sleep(_POLL_SECONDS)
 
 
-def _find(program: str) -> Path | None:
+def find_program(program: str) -> Path | None:
+    """One of PostgreSQL's programs on this machine."""
     on_path = shutil.which(program)
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))  # Debian keeps them off the PATH
     return Path(on_path).resolve() if on_path else installed[-1] if installed else None

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,9 @@ class Answer:
 class QuoteClient:
     """One caller; `login` makes the later calls authenticated."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._port = port
+        self._tls = tls
         self._headers: dict[str, str] = {}
 
     def login(self, username: str, password: str) -> Answer:
@@ -39,12 +41,20 @@ class QuoteClient:
         return self.get(f"/api/v1/stock?q={symbol}")
 
     def _call(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_SECONDS)
+        connection = self._connection()
         try:
             connection.request(method, path, body, dict(headers))
             response = connection.getresponse()
-            return Answer(response.status, dict(response.getheaders()), json.loads(response.read() or "null"))
+            received = response.read()
+            is_json = response.headers.get_content_type().endswith("json")
+            content = json.loads(received) if is_json else received.decode()
+            return Answer(response.status, dict(response.getheaders()), content)
         except (OSError, http.client.HTTPException, ValueError) as error:
             return Answer(0, {}, f"{type(error).__name__}: {error}")
         finally:
             connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._tls is None:
+            return http.client.HTTPConnection("127.0.0.1", self._port, timeout=_SECONDS)
+        return http.client.HTTPSConnection("localhost", self._port, timeout=_SECONDS, context=self._tls)

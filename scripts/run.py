@@ -70,6 +70,7 @@ class _System:
         self._watched: dict[str, Child] = {}
         settings = EnvironmentReader(os.environ)
         self._port = settings.integer("PORT", 5000, low=1, high=_HIGHEST_PORT)
+        self._metrics_port = settings.integer("METRICS_PORT", 0, low=0, high=_HIGHEST_PORT)
         self._in_production = settings.choice("APP_ENV", "development", ("development", "production")) == "production"
         transport = settings.choice("STOCK_TRANSPORT", "rpc", ("rpc", "http"))
         self._configured_broker = settings.text("RABBITMQ_URL", "")
@@ -139,14 +140,20 @@ class _System:
         if self._environment["STOCK_TRANSPORT"] == "rpc":
             _say("Stock service: starting the consumer ...")
             self._heartbeat.unlink(missing_ok=True)
-            worker = self._start("The stock service", "stock_service", services.STOCK_WORKER, {})
+            worker = self._start("The stock service", "stock_service", services.STOCK_WORKER, self._metrics())
             return services.wait_for_heartbeat("The stock service", worker, self._heartbeat)
         _say("Stock service: starting over HTTP ...")
         port = self._port + 1
         _require_free(port)
         self._environment["STOCK_SERVICE_URL"] = f"http://127.0.0.1:{port}"
-        child = self._start("The stock service", "stock_service", services.STOCK_OVER_HTTP, {"PORT": str(port)})
+        child = self._start(
+            "The stock service", "stock_service", services.STOCK_OVER_HTTP, {"PORT": str(port)} | self._metrics()
+        )
         return services.wait_for_http("The stock service", child, port)
+
+    def _metrics(self) -> dict[str, str]:
+        """The stock service's port for Prometheus: the one after the API's, if that has one."""
+        return {"METRICS_PORT": str(self._metrics_port + 1)} if self._metrics_port else {}
 
     def _start_api(self) -> None:
         _say("API: starting ...")

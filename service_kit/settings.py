@@ -22,6 +22,14 @@ class SettingsError(ValueError):
     """Wrong or missing settings; the text lists all of them, one a line, and never shows a value."""
 
 
+def metrics_port(reader: "EnvironmentReader", port: int) -> int:
+    """Where Prometheus is answered, on the address of `port` and beside it; 0: nowhere."""
+    chosen = reader.integer("METRICS_PORT", 0, low=0, high=65_535)
+    if chosen == port:
+        reader.problem("METRICS_PORT", "must be another port than PORT")
+    return chosen
+
+
 def traces_endpoint(reader: "EnvironmentReader") -> str:
     """Where spans are sent, an OTLP address over HTTP (http://collector:4318); empty: nowhere."""
     name = "OTEL_EXPORTER_OTLP_ENDPOINT"

@@ -43,6 +43,9 @@ PROBE: Final = 3.0
 NO_SERVER_GRACE: Final = 3.0
 """For so long calls wait for a worker that is restarting, before callers are told that nobody serves."""
 
+CONNECT_FIRST: Final = 3.0
+"""A process that has started waits so long for its connection to the broker before it serves."""
+
 HANDLER_HUNG: Final = 30.0
 """A worker whose handler is still busy so long after its caller's deadline ends itself, to be started anew."""
 

@@ -26,6 +26,7 @@ from stock_contract import (
     encode_reply,
     is_valid_symbol,
 )
+from stock_service import metrics
 from stock_service.lookup import Lookup, build_lookup
 from stock_service.settings import Settings, load
 
@@ -53,7 +54,10 @@ def create_app(settings: Settings | None = None, lookup: Lookup | None = None) -
     :raises SettingsError: a setting is wrong.
     """
     app = Flask(__name__, static_folder=None)
-    app.extensions[_LOOKUP] = lookup or build_lookup(settings or load(os.environ))
+    settings = settings or load(os.environ)
+    if settings.metrics_port:
+        metrics.HTTP.init_app(app)
+    app.extensions[_LOOKUP] = lookup or build_lookup(settings)
     problems.init_app(app)
     app.before_request(_take_callers_request_id)
     http_traces.init_app(app)

@@ -13,6 +13,7 @@ from typing import Final
 
 from service_kit.time_budget import UPSTREAM_TOTAL
 from stock_contract import BreakerState
+from stock_service import metrics
 from stock_service.providers.base import MAX_RETRY_AFTER, FailureKind, ProviderError
 
 _log = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ class Breaker:
         self._trial = False
         self._permit = 0
         self._shut_until: float | None = None
+        self._out = metrics.BREAKER_OPEN.labels(provider)
+        self._out.set(0)
         self.opened = 0
         """How often it has opened."""
 
@@ -92,6 +95,7 @@ class Breaker:
             if seconds:
                 self._open(seconds)
                 self.opened += not was_open
+                metrics.BREAKER_OPENINGS.labels(self._provider).inc(not was_open)
         if seconds and not was_open:
             fields = {"provider": self._provider, "kind": str(error.kind), "seconds": seconds}
             _log.warning("breaker.opened", extra=fields)
@@ -118,12 +122,14 @@ class Breaker:
 
     def _open(self, seconds: float) -> None:
         self._shut_until = self._clock() + seconds
+        self._out.set(1)
         self._trial = False
         self._permit += 1
         self._failed.clear()
 
     def _close(self) -> None:
         self._shut_until = None
+        self._out.set(0)
         self._trial = False
         self._permit += 1
         self._failed.clear()

@@ -10,6 +10,7 @@ from typing import Final
 
 from service_kit.deadline import Deadline
 from stock_contract import BreakerState, ProviderStatus, Quote
+from stock_service import metrics
 from stock_service.breaker import Breaker
 from stock_service.providers.base import HEALTHY, FailureKind, Outcomes, Provider, ProviderError
 from stock_service.tally import Tally
@@ -73,7 +74,7 @@ class GuardedProvider:
         return self._call(batch, deadline, permit)
 
     def _call(self, batch: Sequence[str], deadline: Deadline, permit: int) -> Outcomes:
-        share = deadline.remaining()
+        share, began_at = deadline.remaining(), time.perf_counter()
         try:
             outcomes = self._provider.fetch(batch, deadline)
         except ProviderError as error:
@@ -82,7 +83,9 @@ class GuardedProvider:
             self._breaker.withdraw(permit)
             raise
         self._log_failures(outcomes)
-        self._judge(permit, _verdict(outcomes), share)
+        verdict = _verdict(outcomes)
+        metrics.asked(self.name, verdict.kind if verdict else None, time.perf_counter() - began_at)
+        self._judge(permit, verdict, share)
         return outcomes
 
     def _judge(self, permit: int, error: ProviderError | None, share: float) -> None:

@@ -9,7 +9,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the workers inherit it
 
+from service_kit import shared_metrics
 from service_kit.logs import configure_logging
+from service_kit.shared_metrics import (  # noqa: F401  gunicorn finds its hooks by their names
+    child_exit,
+    on_exit,
+    post_fork,
+    post_worker_init,
+    pre_fork,
+)
 from service_kit.time_budget import GRACEFUL_STOP
 from stock_service.settings import load_or_exit
 
@@ -34,3 +42,4 @@ if Path("/dev/shm").is_dir():  # noqa: S108  a worker's heartbeat must not wait 
 def on_starting(_server: Any) -> None:
     """In the master: it logs as its worker does, and like it never waits for who reads the log."""
     configure_logging(_settings.log_level, as_json=_settings.logs_as_json)
+    shared_metrics.open_metrics(_settings.bind_host, _settings.metrics_port)

@@ -9,6 +9,7 @@ from service_kit.deadline import Deadline
 from service_kit.single_flight import SingleFlight
 from service_kit.time_budget import UPSTREAM_TOTAL
 from stock_contract import ErrorCode, Failure, ProviderStatus, Quote
+from stock_service import metrics
 from stock_service.cache import TIMED_OUT, Cache, Entry, Lifetimes, MemoryCache, Result, Results, is_live
 from stock_service.chain import ProviderChain
 from stock_service.fetch import Fetcher
@@ -43,6 +44,7 @@ class QuoteLookup:
         codes = tuple(dict.fromkeys(symbol.upper() for symbol in symbols))
         known = self._cache.read(codes)
         results = {code: entry.result for code, entry in known.items() if entry.fresh}
+        metrics.looked_up(results.values(), missing=len(codes) - len(results))
         if missing := [code for code in codes if code not in results]:
             loaded = self._flights.run(missing, limit, self._load)
             results.update({code: _best(result, known.get(code)) for code, result in loaded.items()})
@@ -72,6 +74,7 @@ def _best(result: Quote | Failure, kept: Entry | None) -> Quote | Failure:
     settled = is_live(result) if isinstance(result, Quote) else result.code is ErrorCode.SYMBOL_NOT_FOUND
     if settled or kept is None or not isinstance(kept.result, Quote):
         return result
+    metrics.STALE_QUOTES.inc()
     return replace(kept.result, stale=True, fresh_until=None)
 
 

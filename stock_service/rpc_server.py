@@ -8,13 +8,17 @@ if not __package__:
     # packages are there, and `fetch` or `settings` here must not be found under such short names.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from prometheus_client import REGISTRY
+
 from amqp_rpc import serve
 from service_kit import tracing
 from service_kit.logs import configure_logging
+from service_kit.metrics_server import listen_or_exit, serve_metrics
 from service_kit.time_budget import GRACEFUL_STOP, HANDLER_HUNG, HEARTBEAT
 from stock_contract import REQUEST_EXCHANGE, REQUEST_QUEUE
 from stock_service.lookup import build_lookup
 from stock_service.rpc_handler import RpcHandler
+from stock_service.rpc_metrics import RpcMetrics
 from stock_service.settings import load_or_exit
 
 
@@ -22,6 +26,8 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT; wrong settings end the process with status 2."""
     settings = load_or_exit()
     configure_logging(settings.log_level, as_json=settings.logs_as_json)
+    if settings.metrics_port:
+        serve_metrics(listen_or_exit(settings.bind_host, settings.metrics_port), REGISTRY)
     tracing.start("stock_service", settings.traces_endpoint)
     serve(
         settings.rabbitmq_url,
@@ -34,6 +40,7 @@ def main() -> None:
         heartbeat=HEARTBEAT,
         heartbeat_file=settings.worker_heartbeat_file,
         ca=settings.rabbitmq_ca,
+        observer=RpcMetrics() if settings.metrics_port else None,
     )
 
 

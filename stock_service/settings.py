@@ -45,6 +45,8 @@ class Settings:
     """Touched while the worker is alive; container health checks look at its age."""
     bind_host: str
     port: int
+    metrics_port: int
+    """0: nobody is answered."""
     app_env: str
     log_level: str
     traces_endpoint: str
@@ -81,7 +83,8 @@ def load(environment: Mapping[str, str]) -> Settings:
         worker_threads=reader.integer("WORKER_THREADS", 8, low=1, high=256),
         worker_heartbeat_file=_optional_path(reader, "WORKER_HEARTBEAT_FILE"),
         bind_host=reader.text("BIND_HOST", "127.0.0.1"),
-        port=reader.integer("PORT", 5001, low=1, high=65_535),
+        port=(port := reader.integer("PORT", 5001, low=1, high=65_535)),
+        metrics_port=kit.metrics_port(reader, port),
         app_env=reader.choice("APP_ENV", "production", ("development", "production")),
         log_level=reader.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
         traces_endpoint=kit.traces_endpoint(reader),

@@ -49,6 +49,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         problems += _missing(lambda: ensure_programs(_say))
     if "redis" in wanted:
         problems += _missing(lambda: ensure_program(REDIS, REDIS, _say))
+    if "prometheus" in wanted:
+        problems += _missing(lambda: ensure_program("prometheus", "prometheus", _say))
     if "chromium" in wanted:
         problems += _missing(lambda: ensure_program("chromium", "chromium", _say))
     if "curl" in wanted:
@@ -104,6 +106,11 @@ def amqp_url(pytestconfig: pytest.Config) -> str:
         return provided.any_url
     assert provided.own
     return provided.own.url
+
+
+@pytest.fixture
+def prometheus() -> None:
+    """The programs prometheus and promtool; `pytest_collection_finish` has seen to them."""
 
 
 @pytest.fixture

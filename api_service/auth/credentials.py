@@ -4,11 +4,11 @@ Every password that a caller sends comes through here, at the log-in and at the 
 place to count failures.
 """
 
-from api_service import audit, users
+from api_service import audit, metrics, users
 from api_service.audit import AuditEvent
 from api_service.auth import throttle
 from api_service.auth.passwords import Passwords
-from api_service.auth.throttle import Attempt
+from api_service.auth.throttle import Attempt, TooManyAttemptsError
 from api_service.database import writing
 
 
@@ -19,6 +19,14 @@ def authenticate(passwords: Passwords, username: str, password: str) -> users.Cr
     :raises Problem: 503, too many are being checked at once.
     :raises DatabaseUnavailableError: nobody can say.
     """
+    try:
+        return _authenticated(passwords, username, password)
+    except TooManyAttemptsError:
+        metrics.LOGINS.labels("throttled").inc()
+        raise
+
+
+def _authenticated(passwords: Passwords, username: str, password: str) -> users.Credentials | None:
     stored = users.find_credentials(username)
     with throttle.attempt(username, stored.user_id if stored else None) as attempt:
         matches = passwords.verify(stored.password_hash if stored else None, password)
@@ -52,6 +60,7 @@ def _record_failure(stored: users.Credentials | None, *, matches: bool) -> None:
     reason = "unknown-user" if stored is None else "inactive" if matches else "wrong-password"
     with writing() as connection:
         audit.record(connection, AuditEvent.LOGIN_FAILED, user_id, reason=reason)
+    metrics.LOGINS.labels(reason).inc()
 
 
 def _let_in(passwords: Passwords, stored: users.Credentials, password: str, attempt: Attempt) -> None:
@@ -62,3 +71,4 @@ def _let_in(passwords: Passwords, stored: users.Credentials, password: str, atte
         if rehashed:
             users.replace_hash(connection, stored, rehashed)
         audit.record(connection, AuditEvent.LOGIN_SUCCEEDED, stored.user_id)
+    metrics.LOGINS.labels("succeeded").inc()

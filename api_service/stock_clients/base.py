@@ -79,5 +79,8 @@ class StockClient(Protocol):
         It takes no place from calls, and opens no connection that calls would not use as well.
         """
 
+    def prepare(self, deadline: Deadline) -> None:
+        """Open, within the deadline, what the first call would wait for. What cannot be had, calls will say."""
+
     def close(self) -> None:
         """Let connections go; safe to repeat. The next call opens them again."""

@@ -37,6 +37,9 @@ class Bulkhead:
         """See `StockClient.reachable`."""
         return self._client.reachable(deadline)
 
+    def prepare(self, deadline: Deadline) -> None:
+        self._client.prepare(deadline)
+
     def close(self) -> None:
         self._client.close()
 

@@ -3,6 +3,7 @@
 from functools import partial
 
 from amqp_rpc import connect_client
+from api_service.rpc_metrics import RpcMetrics
 from api_service.settings import Settings
 from api_service.stock_clients.base import StockClient
 from api_service.stock_clients.bulkhead import Bulkhead
@@ -31,5 +32,6 @@ def _make_transport(settings: Settings) -> StockClient:
             heartbeat=time_budget.HEARTBEAT,
             max_in_flight=settings.stock_calls,
             ca=settings.rabbitmq_ca,
+            observer=RpcMetrics() if settings.metrics_port else None,
         )
     )

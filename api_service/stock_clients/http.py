@@ -78,6 +78,9 @@ class HttpStockClient:
             return False
         return status == HTTPStatus.OK
 
+    def prepare(self, deadline: Deadline) -> None:
+        """Nothing: a connection is made in a moment, and each call may need one of its own."""
+
     def close(self) -> None:
         self._session.close()
 

@@ -43,11 +43,13 @@ class RpcConnection(Protocol):
 
     def reachable(self, patience: Deadline) -> bool: ...
 
+    def wait_until_connected(self, deadline: Deadline) -> bool: ...
+
     def close(self) -> None: ...
 
 
 class RpcStockClient:
-    """Calls over one connection for each process, made on first use.
+    """Calls over one connection for each process, made by `prepare` or on first use.
 
     A server process forks its workers after this object exists, and a connection must not be shared by two processes;
     so the connection is made anew where the process id is another one.
@@ -75,6 +77,9 @@ class RpcStockClient:
     def reachable(self, deadline: Deadline) -> bool:
         """See `StockClient.reachable`; this is what the connection knows of the broker and of who serves."""
         return self._connected().reachable(deadline)
+
+    def prepare(self, deadline: Deadline) -> None:
+        self._connected().wait_until_connected(deadline)
 
     def close(self) -> None:
         with self._lock:

@@ -48,6 +48,9 @@ class SharedCalls:
         """See `StockClient.reachable`."""
         return self._client.reachable(deadline)
 
+    def prepare(self, deadline: Deadline) -> None:
+        self._client.prepare(deadline)
+
     def close(self) -> None:
         self._client.close()
 

@@ -63,6 +63,9 @@ class ScriptedStockClient:
         self.looks += 1
         return self.reached
 
+    def prepare(self, deadline: Deadline) -> None:
+        self.calls.append(((), "prepare", deadline))
+
     def close(self) -> None:
         self.closed += 1
 

@@ -257,8 +257,11 @@ def test_a_quote_of_another_symbol_is_a_bad_reply(serving: Action, golden: Golde
 
 @pytest.mark.parametrize(
     ("handle", "reached"),
-    [(answer(200, b"{}"), True), (answer(503, b"{}"), False), (raw(b""), False)],
-    ids=["alive", "not", "lost"],
+    [
+        pytest.param(answer(200, b"{}"), True, id="alive"),
+        pytest.param(answer(503, b"{}"), False, id="not well"),
+        pytest.param(raw(b""), False, id="silent"),
+    ],
 )
 def test_it_is_reachable_when_it_answers_that_it_is_alive(serving: Action, handle: Handle, *, reached: bool) -> None:
     with serving(handle) as (client, stand_in):

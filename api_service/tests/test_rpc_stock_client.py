@@ -50,8 +50,24 @@ class FakeRpcClient:
     def reachable(self, patience: Deadline) -> bool:
         return not isinstance(self.answer, Exception)
 
+    def wait_until_connected(self, deadline: Deadline) -> bool:
+        self.calls.append((b"", deadline))
+        return False
+
     def close(self) -> None:
         self.closed += 1
+
+
+def test_a_process_that_is_about_to_serve_connects_first() -> None:
+    made: list[FakeRpcClient] = []
+
+    def connect() -> FakeRpcClient:
+        made.append(FakeRpcClient(b""))
+        return made[-1]
+
+    deadline = Deadline.after(3)
+    RpcStockClient(connect).prepare(deadline)
+    assert [each.calls for each in made] == [[(b"", deadline)]]
 
 
 def ask(answer: bytes | Exception, *symbols: str) -> tuple[Quote | Failure, ...]:

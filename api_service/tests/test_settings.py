@@ -31,10 +31,12 @@ def test_defaults_in_production() -> None:
         rabbitmq_ca="",
         stock_service_url="http://localhost:5001",
         port=5000,
+        metrics_port=0,
         bind_host="127.0.0.1",
         processes=1,
         threads=80,
         log_level="INFO",
+        traces_endpoint="",
         web=WebSettings(
             rates=Rates(
                 quotes=(RateLimitItemPerMinute(6000),),
@@ -116,6 +118,7 @@ def test_all_problems_are_listed_at_once_and_no_value_is_shown() -> None:
         "RABBITMQ_URL": "canary5",
         "STOCK_SERVICE_URL": "canary6",
         "PORT": "canary7",
+        "METRICS_PORT": "65536",
         "LOG_LEVEL": "canary8",
         "WEB_CONCURRENCY": "canary9",
         "WEB_THREADS": "0",
@@ -252,3 +255,15 @@ def test_with_an_authority_for_the_broker_a_plain_url_is_refused() -> None:
         settings.load(ca | {"RABBITMQ_URL": "amqp://broker"})
     with pytest.raises(SettingsError, match="RABBITMQ_CA must be one or more certificates in PEM"):
         settings.load(ca | {"RABBITMQ_URL": "amqps://broker", "RABBITMQ_CA": "garbage"})
+
+
+def test_metrics_need_a_port_of_their_own() -> None:
+    with pytest.raises(SettingsError, match="METRICS_PORT must be another port than PORT"):
+        settings.load({"APP_ENV": "development", "METRICS_PORT": "5000"})
+
+
+def test_the_address_for_traces_is_one_over_http() -> None:
+    environ = {"APP_ENV": "development", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+    assert settings.load(environ).traces_endpoint == "http://collector:4318"
+    with pytest.raises(SettingsError, match="OTEL_EXPORTER_OTLP_ENDPOINT must be a URL"):
+        settings.load({**environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317"})

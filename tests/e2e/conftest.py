@@ -63,6 +63,8 @@ class System:
         }
         self._stock_port = stock_port
         self._stock_environment = self.environment | ({"RABBITMQ_URL": worker_amqp_url} if worker_amqp_url else {})
+        if port := settings.get("METRICS_PORT"):
+            self._stock_environment["METRICS_PORT"] = str(int(port) + 1)
         self._stock: Child | None = None
         self.session = requests.Session()
         self.session.trust_env = False

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service_kit.time_budget import CONTAINER_STOP_GRACE
-from tests.rules.compose_files import COMPOSE_FILES, ROOT, every_service, services_of
+from tests.rules.compose_files import COMPOSE_FILES, PRODUCTION, ROOT, every_service, services_of
 
 SHARED_ROOMS = {"stock_contract", "amqp_rpc", "service_kit"}
 DOCKERFILES = ("api_service/Dockerfile", "stock_service/Dockerfile")
@@ -28,7 +28,7 @@ def final_stage(dockerfile: str) -> list[tuple[str, str]]:
     return found[start:]
 
 
-@pytest.mark.parametrize("file", COMPOSE_FILES)
+@pytest.mark.parametrize("file", [*COMPOSE_FILES, "docker-compose.override.yml", PRODUCTION])
 def test_compose_file_follows_the_compose_specification(file: str) -> None:
     check = ["check_jsonschema", "--builtin-schema", "vendor.compose-spec", file]
     done = subprocess.run([sys.executable, "-m", *check], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -64,6 +64,17 @@ def test_final_image_installs_nothing_and_holds_no_secret(dockerfile: str) -> No
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_every_stage_stands_on_a_base_that_can_be_pinned_and_says_what_it_is(dockerfile: str) -> None:
+    found = instructions(dockerfile)
+    bases = [rest.partition(" AS ")[0] for word, rest in found if word == "FROM"]
+    assert found[0] == ("ARG", "PYTHON_IMAGE")
+    assert bases == ["${PYTHON_IMAGE:-python:3.13-slim}"] * 2
+    labels = dict(final_stage(dockerfile))["LABEL"]
+    for name in ("title", "description", "version", "revision"):
+        assert f"org.opencontainers.image.{name}=" in labels
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
 def test_packages_are_installed_by_hash_only(dockerfile: str) -> None:
     installs = [
         rest for word, rest in instructions(dockerfile) if word == "RUN" and re.search(r"\bpip\b.* install ", rest)
@@ -92,8 +103,10 @@ def test_our_own_processes_may_do_nothing_to_the_system(file: str, name: str, se
 
 @pytest.mark.parametrize(("file", "name", "service"), every_service())
 def test_only_the_api_is_published_and_only_here(file: str, name: str, service: dict[str, object]) -> None:
-    published = ["127.0.0.1:${PORT:-5000}:5000"] if name == "api-service" else None
-    assert service.get("ports") == published
+    published = ["127.0.0.1:${PORT:-5000}:5000"]
+    over_http = file == "docker-compose-http.yml" and name == "api-service"
+    assert service.get("ports") == (published if over_http else None)
+    assert services_of("docker-compose.override.yml") == {"api-service": {"ports": published}}
 
 
 @pytest.mark.parametrize(("file", "name", "service"), every_service())
@@ -121,6 +134,7 @@ def test_the_migration_succeeds_and_makes_demo_users_in_development_only(
         "DATABASE_URI": f"sqlite:///{tmp_path}/api.sqlite3",
     }
     command = services_of(file)["migrate"]["command"]
+    assert command[0] == "python"  # no shell between it and the signals
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert ("Created user admin" in done.stdout) == (app_env == "development")

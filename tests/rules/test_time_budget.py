@@ -24,6 +24,10 @@ def test_callers_hear_that_nobody_serves_before_their_deadline() -> None:
     assert budget.NO_SERVER_GRACE < budget.RPC_DEADLINE
 
 
+def test_callers_that_wait_for_a_process_to_start_are_still_answered_in_time() -> None:
+    assert budget.CONNECT_FIRST + budget.DATABASE_SAVE < budget.CLIENT_ANSWER
+
+
 def test_a_worker_counts_as_hung_only_long_after_any_call_of_its_own() -> None:
     assert budget.HANDLER_HUNG > budget.CLIENT_ANSWER
 

@@ -7,6 +7,7 @@ import pytest
 from amqp_rpc import BrokerUnavailableError, OverloadedError, RpcClient, RpcServer
 from amqp_rpc.in_memory import InMemoryClientTransport, InMemoryQueue, InMemoryServerTransport
 from amqp_rpc.server import Handler
+from service_kit.deadline import Deadline
 from tests.callers import callers
 from tests.rpc_suite.harness import Parties
 from tests.rpc_suite.parts import call, echo, fails_in
@@ -73,6 +74,21 @@ def test_a_failed_attempt_to_connect_is_said_at_once(harness: InMemoryHarness) -
     harness.transports[0].refuse()
     client.on_disconnected()  # a second failure: the first attempt to reconnect was refused too
     assert fails_in(client, BrokerUnavailableError) < 0.1
+
+
+def test_who_will_serve_can_wait_for_the_first_connection_but_not_beyond_a_failed_attempt(
+    harness: InMemoryHarness,
+) -> None:
+    client = harness.client()
+    assert client.wait_until_connected(Deadline.after(0))
+    harness.transports[0].refuse()
+    with callers() as pool:
+        waiting = pool.submit(client.wait_until_connected, Deadline.after(5))
+        harness.transports[0].restore()
+        assert waiting.result(1.0)
+    harness.transports[0].refuse()
+    client.on_disconnected()
+    assert not client.wait_until_connected(Deadline.after(5))
 
 
 def test_a_blocked_broker_is_said_at_once_and_served_again_when_it_resumes(harness: InMemoryHarness) -> None:

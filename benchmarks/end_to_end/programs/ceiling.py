@@ -42,6 +42,9 @@ class Constant:
     def reachable(self, deadline: Deadline) -> bool:
         return True
 
+    def prepare(self, deadline: Deadline) -> None:
+        """There is nothing to open."""
+
     def close(self) -> None:
         """There is nothing to close."""
 
