@@ -156,9 +156,11 @@ def _reset_stooq(stooq: StooqStandIn) -> Iterator[None]:
 def system(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, stooq: StooqStandIn, module_amqp_url: str
 ) -> Iterator[System]:
-    """The running pair, over each of the two transports."""
+    """The running pair, over each of the two transports; with the `SETTINGS` of the test module, if it has some."""
     amqp_url = module_amqp_url if request.param == "rpc" else None
-    with running_system(request.param, tmp_path_factory.mktemp(request.param), stooq.url, amqp_url) as system:
+    settings = getattr(request.module, "SETTINGS", {})
+    folder = tmp_path_factory.mktemp(request.param)
+    with running_system(request.param, folder, stooq.url, amqp_url, **settings) as system:
         yield system
 
 

@@ -20,6 +20,8 @@ QUOTES = "/api/v1/quotes"
 HISTORY = "/api/v1/users/history"
 PROVIDERS = "/api/v1/providers"
 TTL = 60
+SETTINGS = {"WEB_THREADS": "250"}
+"""Four fifths of them may ask for quotes: two hundred callers at once, and none is told that there are too many."""
 UNKNOWN = {"type": "/problems/symbol-not-found", "title": "Unknown symbol"}
 
 
