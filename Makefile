@@ -10,7 +10,7 @@ RUN := $(BIN)/python -m
 INSTALL := $(RUN) pip install -qq --disable-pip-version-check --require-hashes -r
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: help run demo-data test test-unit test-systems test-integration test-e2e test-compose test-compose-production test-faults test-browser test-openapi openapi screenshots chaos bench bench-quick lint format types lock audit sbom clean
+.PHONY: help run demo-data test test-unit test-integration test-systems test-compose test-compose-production test-faults test-browser test-openapi openapi screenshots chaos bench bench-quick lint format types lock audit sbom clean
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -27,20 +27,18 @@ demo-data: .venv/runtime  ## Fill johndoe's history in the database of `make run
 
 # What computes goes beside what waits, and gives way to it: the tests of whole systems ask for answers in time.
 test: .venv/development  ## Everything: lint, types, import rules, all tests (brings its own RabbitMQ)
-	@$(RUN) scripts.lanes parts="nice $(MAKE) --no-print-directory lint types test-unit" \
+	@$(RUN) scripts.lanes \
+		parts="nice $(MAKE) --no-print-directory lint types test-unit && $(MAKE) --no-print-directory test-integration" \
 		systems="$(MAKE) --no-print-directory test-systems"
 
 test-unit: .venv/development  ## The tests that need no other process
 	$(RUN) pytest --ignore=tests/integration --ignore=tests/e2e
 
-test-systems: .venv/development  ## Those that do: test-integration and test-e2e
-	$(RUN) pytest tests/integration tests/e2e
+test-integration: .venv/development  ## Parts of it against a real RabbitMQ, PostgreSQL and Redis
+	$(RUN) pytest tests/integration --ignore=tests/integration/faults
 
-test-integration: .venv/development  ## The tests against a real RabbitMQ
-	$(RUN) pytest tests/integration
-
-test-e2e: .venv/development  ## Both services as real processes, in both transports
-	$(RUN) pytest tests/e2e
+test-systems: .venv/development  ## Both services as real processes, in both transports, and what can break between them
+	$(RUN) pytest tests/integration/faults tests/e2e
 
 test-faults: .venv/development  ## Everything that can break between the services, broken
 	$(RUN) pytest tests/integration/faults tests/e2e/test_restarts.py tests/e2e/test_broker_kills.py tests/e2e/test_killed_api.py

@@ -1,5 +1,6 @@
 """Installs a Debian or Ubuntu package without letting it start its service."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -44,11 +45,22 @@ def may_install() -> bool:
 
 def install_without_starting(package: str) -> None:
     """:raises InstallError: apt-get failed; the text ends with its last lines."""
-    with _no_service_starts():
+    with _alone(), _no_service_starts():
         _apt_get("update", "-qq")
         _apt_get("install", "-y", "-qq", "--no-install-recommends", package)
     if shutil.which("systemctl"):  # nor at the next boot; fails harmlessly where systemd does not run
         subprocess.run(["systemctl", "disable", "--quiet", package], capture_output=True, check=False)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """The lanes of one test run may both need something; each would take the other's rule for the machine's own."""
+    directory = os.open(_POLICY.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
 
 
 @contextmanager

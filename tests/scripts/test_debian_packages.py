@@ -1,5 +1,7 @@
 """A package is installed while its service may not start, and the machine's own rule for that comes back."""
 
+import fcntl
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -49,3 +51,17 @@ def test_the_machines_own_rule_comes_back(
         debian_packages.install_without_starting(package)
     assert policy.read_text() == "the machine's own\n"
     assert [path.name for path in policy.parent.iterdir()] == ["policy-rc.d"]
+
+
+def test_one_installs_at_a_time(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    another = os.open(policy.parent, os.O_RDONLY)
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(another, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return subprocess.CompletedProcess(command, 0, "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    debian_packages.install_without_starting("some-server")
+    fcntl.flock(another, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(another)

@@ -68,6 +68,11 @@ def golden(name: str) -> bytes:
     return (GOLDEN / f"{name}.json").read_bytes()
 
 
+def previous(name: str) -> bytes:
+    """The same message as the version before wrote it."""
+    return (GOLDEN / "previous" / f"{name}.json").read_bytes()
+
+
 def changed(name: str, **changes: Any) -> bytes:
     return json.dumps({**json.loads(golden(name)), **changes}).encode()
 

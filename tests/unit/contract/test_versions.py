@@ -8,17 +8,45 @@ from stock_contract import (
     ErrorCode,
     Failure,
     UnsupportedVersionError,
+    decode_provider_status_reply,
     decode_reply,
     decode_request,
     load_failure,
     load_quote,
 )
-from tests.unit.contract.messages import APPLE, REPLIES, REQUESTS, changed, golden, quote_with
+from tests.unit.contract.messages import (
+    APPLE,
+    GOLDEN,
+    REPLIES,
+    REQUESTS,
+    STATUS_REPLY,
+    changed,
+    golden,
+    previous,
+    quote_with,
+)
 
 
-def test_a_quote_of_an_older_worker_reads_without_the_newer_fields() -> None:
-    older = {name: value for name, value in json.loads(golden("quote")).items() if name != "fresh_until"}
-    assert load_quote(older) == APPLE
+def test_every_message_is_kept_as_the_version_before_wrote_it() -> None:
+    assert {path.name for path in (GOLDEN / "previous").iterdir()} == {path.name for path in GOLDEN.glob("*.json")}
+
+
+@pytest.mark.parametrize("name", [*REQUESTS, "request_provider_status"])
+def test_a_request_of_the_version_before_says_the_same(name: str) -> None:
+    assert decode_request(previous(name)) == decode_request(golden(name))
+
+
+@pytest.mark.parametrize("name", REPLIES)
+def test_a_reply_of_the_version_before_says_the_same(name: str) -> None:
+    assert decode_reply(previous(name)) == decode_reply(golden(name))
+
+
+def test_the_state_of_the_providers_in_the_version_before_says_the_same() -> None:
+    assert decode_provider_status_reply(previous("reply_provider_status")) == STATUS_REPLY
+
+
+def test_a_quote_of_the_version_before_has_no_newer_field() -> None:
+    assert load_quote(json.loads(previous("quote"))) == APPLE
 
 
 def test_readers_ignore_unknown_fields() -> None:
