@@ -10,7 +10,7 @@ RUN := $(BIN)/python -m
 INSTALL := $(RUN) pip install -qq --disable-pip-version-check --require-hashes -r
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: help run demo-data test test-unit test-integration test-systems test-compose test-compose-production test-faults test-browser test-openapi openapi screenshots chaos bench bench-quick lint format types lock audit sbom clean
+.PHONY: help run demo-data test test-unit test-integration test-systems test-compose test-faults test-browser test-openapi openapi screenshots chaos bench bench-quick lint format types lock audit sbom clean
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -64,11 +64,8 @@ bench: .venv/development .venv-peers/installed  ## Measure ours beside others, i
 bench-quick: .venv/development .venv-peers/installed  ## One short round of the same, printed and not kept
 	@$(RUN) benchmarks --quick $(PARTS)
 
-test-compose: .venv/development  ## Build, start, use and stop the compose files for one machine (needs Docker)
-	@$(RUN) scripts.test_compose
-
-test-compose-production: .venv/development  ## The production files: three of each, restarted and killed under load (a quiet machine)
-	@$(RUN) scripts.test_compose production
+test-compose: .venv/development  ## Build, start, use, break and stop the compose files (needs Docker; VARIANTS: http rpc production)
+	@$(RUN) scripts.test_compose $(VARIANTS)
 
 lint: .venv/development  ## Style, formatting and the import rules
 	$(RUN) ruff check

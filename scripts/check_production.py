@@ -1,4 +1,4 @@
-"""`make test-compose-production`: runs docker-compose.prod.yml: three of each service, a proxy, and load.
+"""`make test-compose`, the third part: runs docker-compose.prod.yml: three of each service, a proxy, and load.
 
 Each container is restarted in turn, and no call may fail. Then one of each kind is killed: the answers meanwhile are
 those of docs/reliability.md, and soon after its return all is well.

@@ -1,13 +1,14 @@
 """`make test-compose`: brings each compose file up, uses it as a client would, restarts containers, removes it.
 
-With the word `production`: the production files instead, by `scripts.check_production`.
+    python -m scripts.test_compose            all of them
+    python -m scripts.test_compose production only those
 
 Quotes come from the bundled recordings, so no internet is needed. Each line printed is a check that passed.
 """
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
@@ -28,18 +29,33 @@ _WORKED_BYTES = 2000  # what a consumer that answered nothing does not send in t
 
 def main(arguments: Sequence[str]) -> int:
     started = time.monotonic()
+    if unknown := set(arguments) - VARIANTS.keys():
+        print(f"There is no variant {', '.join(unknown)}; there are {', '.join(VARIANTS)}.", file=sys.stderr)
+        return 2
     try:
         program = find_compose()
-        if "production" in arguments:
-            check_production(program)
-        else:
-            _try(program, ["docker-compose-http.yml"], _check_http_variant)
-            _try(program, ["docker-compose.yml", "docker-compose.override.yml"], _check_rpc_variant)
+        for name in arguments or VARIANTS:
+            VARIANTS[name](program)
     except (ComposeError, CheckFailedError) as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return 1
     print(f"All compose files work ({time.monotonic() - started:.0f} s).")
     return 0
+
+
+def _check_http(program: tuple[str, ...]) -> None:
+    _try(program, ["docker-compose-http.yml"], _check_http_variant)
+
+
+def _check_rpc(program: tuple[str, ...]) -> None:
+    _try(program, ["docker-compose.yml", "docker-compose.override.yml"], _check_rpc_variant)
+
+
+VARIANTS: Mapping[str, Callable[[tuple[str, ...]], None]] = {
+    "http": _check_http,
+    "rpc": _check_rpc,
+    "production": check_production,
+}
 
 
 def _try(program: tuple[str, ...], files: Sequence[str], check: Callable[[ComposeProject, int], None]) -> None:

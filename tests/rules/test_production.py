@@ -134,7 +134,7 @@ def test_the_proxy_waits_longer_than_the_api_takes_and_repeats_no_slow_call() ->
 
 
 def test_the_page_for_operators_has_a_row_for_each_image() -> None:
-    """With real images `make test-compose-production` compares the rows."""
+    """With real images `make test-compose` compares the rows."""
     assert check_images.documented_images().keys() == {SERVICES[name]["image"] for name in OURS}
     for dockerfile in DOCKERFILES:
         assert dict(final_stage(dockerfile))["USER"] == "10001:10001"
