@@ -14,7 +14,15 @@ from http import HTTPStatus
 from pathlib import Path
 
 from scripts.check_images import check_image, docker
-from scripts.compose_checks import CheckFailedError, brought_up, passed, require, require_all_healthy, until
+from scripts.compose_checks import (
+    HEALTHY_SECONDS,
+    CheckFailedError,
+    brought_up,
+    passed,
+    require,
+    require_all_healthy,
+    until,
+)
 from scripts.compose_project import ComposeProject
 from scripts.ports import free_ports
 from scripts.production_secrets import make_secrets
@@ -27,7 +35,6 @@ RATE = 50.0
 """Calls a second."""
 
 _RECOVERY_SECONDS = 15.0
-_HEALTHY_SECONDS = 60.0
 _AWAY_SECONDS = 2.0  # how long a container that was killed stays away
 _CALM_SECONDS = 2.0  # without a failed call: all is well
 _STOP_SECONDS = "20"
@@ -145,7 +152,7 @@ def _is_calm(load: SteadyLoad) -> bool:
 
 
 def _wait_until_healthy(container: str) -> None:
-    until(partial(_is_healthy, container), _HEALTHY_SECONDS, f"{container[:12]} is healthy")
+    until(partial(_is_healthy, container), HEALTHY_SECONDS, f"{container[:12]} is healthy")
 
 
 def _is_healthy(container: str) -> bool:
