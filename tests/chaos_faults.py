@@ -78,7 +78,8 @@ def _worker_paused(world: World) -> Iterator[None]:
     worker = world.dice.choice(world.system.workers)
     os.kill(worker.pid, signal.SIGSTOP)
     yield
-    os.kill(worker.pid, signal.SIGCONT)
+    if worker in world.system.workers:  # another fault may have put a new one in its place
+        os.kill(worker.pid, signal.SIGCONT)
 
 
 @contextmanager
