@@ -44,6 +44,7 @@ limit_request_line = 2048
 limit_request_fields = 50
 forwarded_allow_ips = ""  # who stands in front is a setting of the application, and nobody else is believed
 control_socket_disable = True  # it would need a writable home directory
+loglevel = "warning"  # until `on_starting`: what it has to say earlier is no line of ours
 worker_tmp_dir = str(_memory) if _memory.is_dir() else None  # the heartbeat file: a busy disk would look like a hang
 
 

@@ -9,9 +9,10 @@ from typing import BinaryIO, Final
 
 import click
 
-from api_service import history_csv, users
+from api_service import clock, history_csv, user_list, users
 from api_service.command_line import with_database
 from api_service.file_replacing import replacing
+from api_service.history_pruning import prune as pruned
 from api_service.history_reading import Filters
 from api_service.progress import entries, progress
 from api_service.resources.periods import A_DAY_OR_MOMENT, in_wrong_order, span
@@ -23,7 +24,7 @@ _LINE_END: Final = "\r\n"
 
 @click.group(name="history")
 def history_group() -> None:
-    """Write down what users were served."""
+    """Write histories down, and delete what is old."""
 
 
 @history_group.command()
@@ -61,18 +62,45 @@ def export(name: str, output: Path, symbol: str | None, from_: str | None, to: s
         click.echo(f"Wrote {entries(written)} of {name} to {output}.", err=True)
 
 
+@history_group.command()
+@click.option("--before", "text", required=True, help=f"Only what was asked before: {A_DAY_OR_MOMENT} (UTC).")
+@click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+@with_database
+def prune(text: str, *, yes: bool) -> None:
+    """Delete old entries of all users, for good.
+
+    The service may go on meanwhile. The statistics stay as they are; for ten minutes the API may tell the old number
+    of a user's entries. Ctrl-C stops it; what was deleted by then is gone.
+
+    \b
+    python commands.py history prune --before 2025-01-01
+    """  # noqa: D301  to click it is a backspace, and keeps the lines apart
+    before, _ = _span(text, "--before")
+    if before > clock.utc_now():
+        raise click.BadParameter("It lies in the future.", param_hint="--before")
+    if not yes:
+        click.confirm(f"Delete what all users asked before {before:%Y-%m-%dT%H:%M:%SZ}, for good?", abort=True)
+    everybody, deleted = user_list.list_users(), 0
+    with progress(len(everybody), "Users") as bar:
+        for user in everybody:
+            deleted += sum(pruned(user.id, before))
+            bar.update(1)
+    click.echo(f"Deleted {entries(deleted)}.")
+
+
 def _filters(symbol: str | None, from_: str | None, to: str | None) -> Filters:
     if symbol is not None and not is_valid_symbol(symbol):
         raise click.BadParameter("It is no stock symbol, as aapl.us.", param_hint="--symbol")
-    first, last = _span(from_, "--from"), _span(to, "--to")
+    first = None if from_ is None else _span(from_, "--from")
+    last = None if to is None else _span(to, "--to")
     if in_wrong_order(first, last):
         raise click.UsageError("--from is later than --to.")
     return Filters(symbol and symbol.upper(), first and first[0], last and last[1])
 
 
-def _span(text: str | None, option: str) -> tuple[datetime, datetime] | None:
+def _span(text: str, option: str) -> tuple[datetime, datetime]:
     try:
-        return None if text is None else span(text)
+        return span(text)
     except ValueError:
         raise click.BadParameter(f"It is not {A_DAY_OR_MOMENT}.", param_hint=option) from None
 

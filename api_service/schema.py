@@ -20,7 +20,7 @@ class SchemaOutdatedError(Exception):
     """The database lacks a migration that this code knows."""
 
     def __init__(self) -> None:
-        super().__init__("The database lacks migrations that this version needs: run `flask db upgrade` first.")
+        super().__init__("The database lacks migrations: run `python api_service/commands.py migrate` first.")
 
 
 def require_migrated(app: Flask) -> None:

@@ -118,8 +118,10 @@ def _new_password(username: str, *, from_stdin: bool, generate: bool) -> str:
         return generate_password()
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
-    else:
+    elif sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        raise click.UsageError("Nobody can be asked here: give --password-stdin or --generate-password.")
     check_password(password, username)
     return password
 

@@ -25,7 +25,7 @@ _KEY_BYTES = 32
 _CERTIFICATE_DAYS = "90"
 # The files are mounted one by one into containers whose users are other than ours: the folder keeps others out.
 _FOLDER_MODE = 0o700
-_FILE_MODE = 0o444
+_FILE_MODE = 0o644
 
 
 class SecretsError(RuntimeError):

@@ -133,8 +133,11 @@ class _System:
         else:
             _say("Database: migrating, and making the users admin and johndoe if they are missing ...")
         services.run_once("migrate", services.MIGRATE, self._environment, self._logs)
-        if not self._in_production:
-            services.run_once("users", services.SEED_USERS, self._environment, self._logs)
+        seed = (*services.SEED_USERS, "--unless-production")
+        printed = services.run_once("users", seed, self._environment, self._logs)
+        for line in printed.splitlines():
+            if line.startswith("WARNING"):  # in production, of demo users that are there from before
+                _say(line)
 
     def _start_stock_service(self) -> None:
         if self._environment["STOCK_TRANSPORT"] == "rpc":

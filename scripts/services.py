@@ -37,8 +37,8 @@ def start(name: str, command: tuple[str, ...], environment: Mapping[str, str], l
     return Child(command, log=log, cwd=ROOT, environment=os.environ | dict(environment))
 
 
-def run_once(name: str, command: tuple[str, ...], environment: Mapping[str, str], logs: Path) -> None:
-    """Run a command that prepares something, and wait for its end.
+def run_once(name: str, command: tuple[str, ...], environment: Mapping[str, str], logs: Path) -> str:
+    """What a command that prepares something has printed, once it has ended.
 
     :raises ServiceError: it failed or took too long.
     """
@@ -49,6 +49,7 @@ def run_once(name: str, command: tuple[str, ...], environment: Mapping[str, str]
     ended, code = child.exit_code is not None, child.kill()
     if not ended or code:
         raise gone(name, child, code) if ended else _failure(name, child, "took too long")
+    return child.log.read_text(encoding="utf-8", errors="replace")
 
 
 def wait_for_http(name: str, child: Child, port: int) -> None:

@@ -53,7 +53,7 @@ def configure_logging(level: str = "INFO", *, as_json: bool) -> None:
             "handlers": {"stderr": {"class": "service_kit.log_queue.LogQueueHandler", "formatter": "line"}},
             "root": {"handlers": ["stderr"], "level": level},
             "loggers": {name: {"level": quieter} for name, quieter in _QUIETER.items()}
-            | {_GUNICORN: {"handlers": [], "propagate": True}},
+            | {_GUNICORN: {"handlers": [], "propagate": True, "level": level}},
         }
     )
 

@@ -35,6 +35,7 @@ limit_request_line = 4094  # fifty codes of twenty characters, each of three whe
 limit_request_fields = 50
 forwarded_allow_ips = ""  # who stands in front is a setting of the application, and nobody else is believed
 control_socket_disable = True
+loglevel = "warning"  # until `on_starting`: what it has to say earlier is no line of ours
 if Path("/dev/shm").is_dir():  # noqa: S108  a worker's heartbeat must not wait for a slow disk
     worker_tmp_dir = "/dev/shm"  # noqa: S108
 

@@ -96,6 +96,12 @@ def run(database_path: Path) -> Action:
 
 
 @pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands are run as if somebody sat there."""
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True, raising=False)
+
+
+@pytest.fixture
 def settings(database_path: Path) -> Settings:
     """The limit of failed log-ins is off: tests fail more of them within a minute than people do."""
     environ = {"APP_ENV": "development", "DATABASE_URI": f"sqlite:///{database_path}", "RATE_LIMIT_LOGIN": "off"}

@@ -21,7 +21,7 @@ GUESSABLE = (
 )
 
 
-OUTDATED = "Error: The database lacks migrations that this version needs: run `flask db upgrade` first.\n"
+OUTDATED = "Error: The database lacks migrations: run `python api_service/commands.py migrate` first.\n"
 
 
 @pytest.fixture
@@ -121,6 +121,12 @@ def test_a_new_super_user_may_see_the_statistics(run: Action, api: Api) -> None:
     assert api.get("/api/v1/stats", by="boss").status_code == 200
 
 
+def test_without_a_terminal_it_says_how_to_give_a_password(run: Action) -> None:
+    output = run("users", "add", "ann", stdin="", exit_code=2)
+    assert "give --password-stdin or --generate-password" in output
+
+
+@pytest.mark.usefixtures("terminal")
 def test_the_password_is_asked_for_twice_and_not_shown(run: Action, api: Api) -> None:
     output = run("users", "add", "ann", stdin=f"{GOOD}\n{GOOD}\n")
     assert GOOD not in output
@@ -168,6 +174,7 @@ def test_a_deactivated_user_can_be_activated(run: Action, api: Api) -> None:
     assert api.log_in("jane", "jane").status_code == 200
 
 
+@pytest.mark.usefixtures("terminal")
 def test_two_different_answers_are_asked_for_again(run: Action) -> None:
     assert "do not match" in run("users", "add", "ann", stdin=f"a\nb\n{GOOD}\n{GOOD}\n")
 

@@ -55,7 +55,7 @@ def test_it_writes_what_the_options_leave(
 
 
 def test_a_file_has_the_lines_of_the_api_and_takes_the_place_of_another(
-    run: Action, api: Api, served: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Action, api: Api, served: list[str], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
@@ -66,7 +66,7 @@ def test_a_file_has_the_lines_of_the_api_and_takes_the_place_of_another(
     assert output == f"Wrote 30 entries of jane to {link}.\n"
     assert target.read_bytes() == api.get("/api/v1/users/history.csv", by="jane").data
     assert target.stat().st_mode & 0o777 == 0o600
-    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True, raising=False)
+    request.getfixturevalue("terminal")
     assert "30/30" in run("history", "export", "--user", "jane", "--output", str(target))
     assert names_in(folder) == ["jane.csv", "link.csv"]
 
@@ -97,6 +97,21 @@ def test_when_something_goes_wrong_a_file_is_as_it_was(
         assert output.endswith(said)
         assert names_in(folder) == ["old.csv"]
         assert (folder / "old.csv").read_text() == "before"
+
+
+def test_what_is_older_is_deleted_and_still_counted(run: Action, api: Api, served: list[str]) -> None:
+    counted = api.get("/api/v1/stats", by="admin").json
+    assert run("history", "prune", "--before", "2026-11-11T12:00:00Z", "--yes") == "Deleted 11 entries.\n"
+    assert dates(run("history", "export", "--user", "jane")) == served[:20]
+    assert run("history", "prune", "--before", "2026-11-11T12:00:00Z", "--yes") == "Deleted 0 entries.\n"
+    assert api.get("/api/v1/stats", by="admin").json == counted
+
+
+def test_nothing_is_deleted_unless_it_is_meant(run: Action, served: list[str]) -> None:
+    assert "for good? [y/N]" in run("history", "prune", "--before", "2026-11-11", exit_code=1, stdin="n\n")
+    for wrong, said in (("9999-01-01", "in the future"), ("soon", "It is not a day as 2026-11-29, or")):
+        assert said in run("history", "prune", "--before", wrong, "--yes", exit_code=2)
+    assert dates(run("history", "export", "--user", "jane")) == served
 
 
 def test_what_cannot_be_done_is_said(run: Action, api: Api, tmp_path: Path) -> None:

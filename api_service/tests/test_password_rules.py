@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -97,4 +98,4 @@ def test_a_generated_password_passes_the_rules_and_is_never_the_same() -> None:
 
 def test_the_word_lists_are_loaded_for_a_new_password_only() -> None:
     code = "import sys; import api_service.app; sys.exit('zxcvbn' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True, timeout=20)

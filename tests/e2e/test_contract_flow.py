@@ -1,5 +1,6 @@
 """The four calls of the public contract, literally, through both services as processes, in both transports."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -198,3 +199,12 @@ def test_no_secret_is_in_the_logs(system: System) -> None:
         system.login("admin", "admin").json()["token"],
     ):
         assert secret not in logs
+
+
+def test_every_line_of_the_logs_in_production_is_json(system: System) -> None:
+    assert system.get("/api/v1/stock?q=aapl.us").status_code == 200
+    for log in system.directory.glob("*.log"):
+        lines = log.read_text(encoding="utf-8").splitlines()
+        assert lines
+        for line in lines:
+            assert "event" in json.loads(line)

@@ -67,6 +67,15 @@ def test_in_production_nobody_is_seeded_and_the_printed_line_makes_a_user(
     assert client.get("/api/v1/stats").status == 200
 
 
+def test_production_warns_of_the_demo_users_that_development_has_left(start: Callable[..., Run]) -> None:
+    development = start(STOCK_TRANSPORT="http")
+    development.read_until("Stock service: starting")
+    assert development.end(signal.SIGINT) == 0
+    printed = start(STOCK_TRANSPORT="http", APP_ENV="production").read_until("Stock service: starting")
+    for name in ("admin", "johndoe"):
+        assert f"WARNING: {name} can log in with the password that everybody knows" in printed
+
+
 def test_a_second_run_in_the_same_place_is_refused(start: Callable[..., Run]) -> None:
     start(STOCK_TRANSPORT="http").read_until("Database:")
     second = start()

@@ -60,7 +60,7 @@ def test_every_kind_of_kubernetes_itself_is_valid(version: str) -> None:
 
 
 def test_a_mistake_would_be_seen() -> None:
-    (service,) = of_kind("Service")
+    service, *_ = of_kind("Service")
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(service | {"spec": {"prots": []}}, VERSIONS[-1], strict=True)
 
@@ -103,6 +103,22 @@ def test_every_setting_is_one_that_the_service_reads(name: str, read: set[str]) 
 def test_no_secret_stands_in_a_file() -> None:
     assert of_kind("Secret") == []
     assert not re.search(r"://[^\s/]*:[^\s/]*@", "".join(str(document) for _, document in documents()))
+
+
+def test_the_readme_makes_every_secret_that_is_referred_to() -> None:
+    files = "".join(file.read_text(encoding="utf-8") for file in FOLDER.rglob("*.yaml"))
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    made = set(re.findall(r"create secret \w+ ([\w-]+)", readme))
+    assert set(re.findall(r"secretName: ([\w-]+)", files)) == made
+
+
+def test_prometheus_finds_both_services_at_their_ports() -> None:
+    asked = yaml.safe_load((ROOT / "deploy" / "monitoring" / "prometheus.yml").read_text(encoding="utf-8"))
+    ports = {sd["port"] for job in asked["scrape_configs"] for sd in job["dns_sd_configs"]}
+    named = {each["metadata"]["name"]: each["spec"]["ports"] for each in of_kind("Service")}
+    assert {port["port"] for name in ("api-metrics", "consumer-metrics") for port in named[name]} == ports
+    for name in ("api", "consumer"):
+        assert {port["containerPort"] for port in PODS[name]["containers"][0]["ports"]} >= ports
 
 
 def test_the_probes_ask_what_the_services_answer() -> None:

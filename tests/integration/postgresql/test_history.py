@@ -7,7 +7,7 @@ from decimal import Decimal
 from flask import Flask
 from sqlalchemy import func, select
 
-from api_service import history, popularity
+from api_service import history, history_pruning, popularity
 from api_service.database import reading
 from api_service.models import HistoryEntry, StockDayCount, StockRequestCount
 from api_service.tests.helpers import Api
@@ -32,6 +32,18 @@ def test_saving_a_request_again_changes_nothing(app: Flask, api: Api, apple: Quo
             history.save_quotes(1, "same", datetime.now(UTC), [apple, apple])
         assert popularity.most_requested() == [popularity.StockCount("aapl.us", 2)]
     assert api.rows(HistoryEntry) == 2
+
+
+def test_what_is_old_is_deleted_in_steps(app: Flask, apple: Quote) -> None:
+    old, new = datetime(2025, 12, 31, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+    with app.app_context():
+        for asked in (old, new):
+            for n in range(21):
+                history.save_quotes(1, f"{asked.year}-{n}", asked, [apple] * 50)
+        assert list(history_pruning.prune(1, new)) == [1000, 50]
+        with reading() as connection:
+            left = connection.execute(select(HistoryEntry.requested_at, func.count()).group_by("requested_at")).all()
+    assert left == [(new, 1050)]
 
 
 def test_counts_equal_rows_with_batches_at_the_same_time_in_any_order(app: Flask, apple: Quote) -> None:
