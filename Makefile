@@ -25,7 +25,8 @@ demo-data: export DATABASE_URI := $(DATABASE_URI)
 demo-data: .venv/runtime  ## Fill johndoe's history in the database of `make run` with made-up quotes (ROWS: 100000)
 	@$(BIN)/python api_service/commands.py demo-data --rows $(ROWS)
 
-# What computes goes beside what waits, and gives way to it: the tests of whole systems ask for answers in time.
+# What computes goes beside what waits, and gives way to it: the tests of whole systems ask for answers in time. Those of
+# parts against a broker or a database, which do so too, come when the computing is done.
 test: .venv/development  ## Everything: lint, types, import rules, all tests (brings its own RabbitMQ)
 	@$(RUN) scripts.lanes \
 		parts="nice $(MAKE) --no-print-directory lint types test-unit && $(MAKE) --no-print-directory test-integration" \
@@ -41,7 +42,7 @@ test-systems: .venv/development  ## Both services as real processes, in both tra
 	$(RUN) pytest tests/integration/faults tests/e2e
 
 test-faults: .venv/development  ## Everything that can break between the services, broken
-	$(RUN) pytest tests/integration/faults tests/e2e/test_restarts.py tests/e2e/test_broker_kills.py tests/e2e/test_killed_api.py
+	$(RUN) pytest tests/integration/faults tests/e2e/test_restarts.py tests/e2e/test_broker_kills.py tests/e2e/test_killed_api.py tests/e2e/test_two_versions.py
 
 test-openapi: .venv/development  ## The API tried with OPENAPI_CASES (5000) generated calls against its document
 	OPENAPI_CASES=$${OPENAPI_CASES:-5000} $(RUN) pytest api_service/tests/test_calls_as_documented.py

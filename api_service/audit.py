@@ -47,6 +47,8 @@ class AuditEvent(StrEnum):
     ROLE_CHANGED = "role_changed"
     USER_DEACTIVATED = "user_deactivated"
     USER_ACTIVATED = "user_activated"
+    HISTORY_PRUNED = "history_pruned"
+    """Old entries of all users were deleted."""
     ADMIN_READ = "admin_read"
     """A super user was shown what only super users see."""
     ACCESS_DENIED = "access_denied"

@@ -44,7 +44,7 @@ limit_request_line = 2048
 limit_request_fields = 50
 forwarded_allow_ips = ""  # who stands in front is a setting of the application, and nobody else is believed
 control_socket_disable = True  # it would need a writable home directory
-loglevel = "warning"  # until `on_starting`: what it has to say earlier is no line of ours
+loglevel = "warning"  # until our logging is set up: what it has to say earlier is no line of ours
 worker_tmp_dir = str(_memory) if _memory.is_dir() else None  # the heartbeat file: a busy disk would look like a hang
 
 
@@ -57,6 +57,11 @@ def on_starting(_server: Any) -> None:
     from api_service.schema import require_migrated
 
     require_migrated(create_app(_settings))
+
+
+def on_reload(_server: Any) -> None:
+    """After a SIGHUP, for which gunicorn has set up its own logging again."""
+    configure_logging(_settings.log_level, as_json=_settings.in_production)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -4,13 +4,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import click
 
-from api_service import clock, history_csv, user_list, users
+from api_service import audit, clock, history_csv, user_list, users
+from api_service.audit import AuditEvent
 from api_service.command_line import with_database
+from api_service.database import writing
 from api_service.file_replacing import replacing
 from api_service.history_pruning import prune as pruned
 from api_service.history_reading import Filters
@@ -79,13 +82,23 @@ def prune(text: str, *, yes: bool) -> None:
     if before > clock.utc_now():
         raise click.BadParameter("It lies in the future.", param_hint="--before")
     if not yes:
-        click.confirm(f"Delete what all users asked before {before:%Y-%m-%dT%H:%M:%SZ}, for good?", abort=True)
-    everybody, deleted = user_list.list_users(), 0
-    with progress(len(everybody), "Users") as bar:
-        for user in everybody:
-            deleted += sum(pruned(user.id, before))
-            bar.update(1)
-    click.echo(f"Deleted {entries(deleted)}.")
+        _confirm(f"Delete what all users asked before {before:%Y-%m-%dT%H:%M:%SZ}, for good?")
+    with writing() as connection:
+        audit.record(connection, AuditEvent.HISTORY_PRUNED, None, before=f"{before:%Y-%m-%dT%H:%M:%SZ}")
+    deleted = 0
+    try:
+        for batch in chain.from_iterable(pruned(user.id, before) for user in user_list.list_users()):
+            deleted += batch
+            if sys.stderr.isatty():
+                click.echo(f"\rDeleted so far: {deleted:,}", err=True, nl=False)
+    finally:
+        click.echo(f"Deleted {entries(deleted)}.")
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError("Nobody can be asked here whether it is meant: give --yes.")
+    click.confirm(question, abort=True)
 
 
 def _filters(symbol: str | None, from_: str | None, to: str | None) -> Filters:

@@ -113,10 +113,10 @@ COUNT_SLOTS: Final = 16
 class StockRequestCount(Base):
     """How often a stock (lower-case code) was served: the sum of `times` over its slots.
 
-    It grows in the transaction that saves the history row, so that it equals the number of rows, and the statistics
-    never read the history. PostgreSQL locks the row that an upsert changes until commit; with one row per stock all
-    requests for a popular one would queue behind each other's commit. So each transaction picks one of `COUNT_SLOTS`
-    rows at random.
+    It grows in the transaction that saves the history row, so that it equals the number of rows ever saved, and the
+    statistics never read the history. PostgreSQL locks the row that an upsert changes until commit; with one row per
+    stock all requests for a popular one would queue behind each other's commit. So each transaction picks one of
+    `COUNT_SLOTS` rows at random.
     """
 
     __tablename__ = "stock_request_counts"

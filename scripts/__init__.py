@@ -1,1 +1,1 @@
-"""What starts and tests the project: `make run`, the tests' broker, `make test-compose`. Standard library only."""
+"""What starts and tests the project: `make run`, the tests' broker, `make test-compose`."""

@@ -21,8 +21,7 @@ def how_to_use(address: str) -> str:
     )
 
 
-def how_to_add_a_user(settings: Mapping[str, str]) -> str:
+def how_to_administer(settings: Mapping[str, str], *arguments: str) -> str:
     """A command for production, with the settings that the reader's own environment does not have."""
     environment = [f"{name}={value}" for name, value in ({"APP_ENV": "production"} | dict(settings)).items()]
-    command = ["env", *environment, *COMMANDS, "users", "add", "NAME", "--admin"]
-    return f"cd {shlex.quote(str(ROOT))} && {shlex.join(command)}"
+    return f"cd {shlex.quote(str(ROOT))} && {shlex.join(['env', *environment, *COMMANDS, *arguments])}"

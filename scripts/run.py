@@ -18,7 +18,7 @@ from typing import NoReturn
 from scripts import services
 from scripts.brokers import reachable_url
 from scripts.child_processes import Child
-from scripts.first_steps import how_to_add_a_user, how_to_use
+from scripts.first_steps import how_to_administer, how_to_use
 from scripts.private_broker import BrokerError, PrivateBroker, find_program
 from scripts.services import ROOT, ServiceError
 from service_kit.settings import EnvironmentReader, SettingsError
@@ -137,7 +137,7 @@ class _System:
         printed = services.run_once("users", seed, self._environment, self._logs)
         for line in printed.splitlines():
             if line.startswith("WARNING"):  # in production, of demo users that are there from before
-                _say(line)
+                _say(line.replace("python api_service/commands.py", how_to_administer(self._made_up())))
 
     def _start_stock_service(self) -> None:
         if self._environment["STOCK_TRANSPORT"] == "rpc":
@@ -175,12 +175,16 @@ class _System:
         providers = self._environment["QUOTE_PROVIDERS"]
         _say(f"\nReady: {address} (transport: {transport}; quote providers, in order: {providers})")
         if self._in_production:
-            made_up = {"SECRET_KEY_FILE": self._key_file, "DATABASE_URI": self._environment.get("DATABASE_URI")}
-            mine = {name: str(value) for name, value in made_up.items() if not _is_set(name.removesuffix("_FILE"))}
-            first = f"There are no demo users in production. Add one in another terminal:\n\n{how_to_add_a_user(mine)}"
+            command = how_to_administer(self._made_up(), "users", "add", "NAME", "--admin")
+            first = f"No users are made in production. Add one in another terminal:\n\n{command}"
         else:
             first = f"Open {address}/ in a browser, or try it in another terminal:\n\n{how_to_use(address)}"
         _say(f"Logs:  {self._logs}\n\n{first}\n\nCtrl-C stops everything.")
+
+    def _made_up(self) -> dict[str, str]:
+        """The settings of this run that the environment does not have."""
+        settings = {"SECRET_KEY_FILE": self._key_file, "DATABASE_URI": self._environment.get("DATABASE_URI")}
+        return {name: str(value) for name, value in settings.items() if not _is_set(name.removesuffix("_FILE"))}
 
     def _watch(self) -> NoReturn:
         while True:

@@ -35,7 +35,7 @@ limit_request_line = 4094  # fifty codes of twenty characters, each of three whe
 limit_request_fields = 50
 forwarded_allow_ips = ""  # who stands in front is a setting of the application, and nobody else is believed
 control_socket_disable = True
-loglevel = "warning"  # until `on_starting`: what it has to say earlier is no line of ours
+loglevel = "warning"  # until our logging is set up: what it has to say earlier is no line of ours
 if Path("/dev/shm").is_dir():  # noqa: S108  a worker's heartbeat must not wait for a slow disk
     worker_tmp_dir = "/dev/shm"  # noqa: S108
 
@@ -44,3 +44,8 @@ def on_starting(_server: Any) -> None:
     """In the master: it logs as its worker does, and like it never waits for who reads the log."""
     configure_logging(_settings.log_level, as_json=_settings.logs_as_json)
     shared_metrics.open_metrics(_settings.bind_host, _settings.metrics_port)
+
+
+def on_reload(_server: Any) -> None:
+    """After a SIGHUP, for which gunicorn has set up its own logging again."""
+    configure_logging(_settings.log_level, as_json=_settings.logs_as_json)

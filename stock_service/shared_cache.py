@@ -20,6 +20,7 @@ from stock_contract import (
     decode_reply,
     encode_reply,
 )
+from stock_service import claims
 from stock_service.cache import TIMED_OUT, Entry, Fetch, Lifetimes, MemoryCache, Result, Results, load_missing
 
 _PREFIX: Final = "stock-quotes:v1"
@@ -27,9 +28,6 @@ _POLL_SECONDS: Final = 0.02
 """Between two looks for another process's result: one thread of a process looks, and only while a call waits."""
 _SHOWN_MS: Final = 5000
 """For so long the outcome of a fetch is there for those who were waiting for it."""
-_CLAIM_GRACE_MS: Final = 1000
-"""A claim outlives its fetch by this; then it was left behind by a process that died."""
-
 _RELEASE: Final = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
 
 
@@ -40,6 +38,7 @@ class SharedCache:
         self._link = link
         self._memory = memory
         self._lifetimes = lifetimes
+        self._claims = claims.RenewedClaims(link, partial(_key, "claim"))
 
     def read(self, symbols: Sequence[str]) -> dict[str, Entry]:
         answers = self._link.run(partial(_ask_for, symbols))
@@ -54,7 +53,7 @@ class SharedCache:
         left = list(symbols)
         while left:
             token = secrets.token_hex(8)
-            holders = self._claim(left, token, deadline)
+            holders = self._claim(left, token)
             if holders is None:
                 return results | self._memory.load(left, deadline, fetch)
             mine = [symbol for symbol, holder in holders.items() if holder == token]
@@ -71,13 +70,12 @@ class SharedCache:
         age = (int(kept) - left_ms) / 1000
         return Entry(result, fresh=isinstance(result, Failure) or age < self._lifetimes.fresh)
 
-    def _claim(self, symbols: Sequence[str], token: str, deadline: Deadline) -> dict[str, str] | None:
+    def _claim(self, symbols: Sequence[str], token: str) -> dict[str, str] | None:
         """Who fetches each symbol: us, when the holder is `token`. None when Redis is away."""
-        life = int(deadline.remaining() * 1000) + _CLAIM_GRACE_MS
 
         def commands(pipe: Any) -> None:
             for symbol in symbols:
-                pipe.set(_key("claim", symbol), token, nx=True, px=life)
+                pipe.set(_key("claim", symbol), token, nx=True, px=int(claims.LIFE * 1000))
                 pipe.get(_key("claim", symbol))
 
         answers = self._link.run(commands)
@@ -88,7 +86,8 @@ class SharedCache:
     def _fetch_claimed(self, symbols: Sequence[str], token: str, deadline: Deadline, fetch: Fetch) -> Results:
         results: Results = {}
         try:
-            results = load_missing(self.read(symbols), symbols, deadline, fetch, self._write)
+            with self._claims.held(symbols, token, deadline):
+                results = load_missing(self.read(symbols), symbols, deadline, fetch, self._write)
         finally:  # after a defect too: nobody must wait for what will not come
             self._link.run(partial(_show, symbols, token, results), even_if_away=True)
         return results

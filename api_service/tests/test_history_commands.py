@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from api_service import history, history_csv
+from api_service import history, history_csv, history_pruning
 from api_service.database import DatabaseUnavailableError
 from api_service.history_reading import EVERYTHING
 from api_service.tests.helpers import Action, Api
@@ -105,9 +105,26 @@ def test_what_is_older_is_deleted_and_still_counted(run: Action, api: Api, serve
     assert dates(run("history", "export", "--user", "jane")) == served[:20]
     assert run("history", "prune", "--before", "2026-11-11T12:00:00Z", "--yes") == "Deleted 0 entries.\n"
     assert api.get("/api/v1/stats", by="admin").json == counted
+    recorded = api.get("/api/v1/audit?event=history_pruned", by="admin").json
+    assert [entry["detail"] for entry in recorded] == [{"before": "2026-11-11T12:00:00Z", "by": "command-line"}] * 2
 
 
-def test_nothing_is_deleted_unless_it_is_meant(run: Action, served: list[str]) -> None:
+def test_what_was_deleted_before_something_went_wrong_is_said(
+    run: Action, served: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(user_id: int, before: datetime) -> Iterator[int]:
+        yield from history_pruning.prune(user_id, before)
+        if user_id == 3:
+            raise DatabaseUnavailableError
+
+    monkeypatch.setattr("api_service.history_commands.pruned", broken)
+    output = run("history", "prune", "--before", "2026-11-11", "--yes", exit_code=1)
+    assert output == "Deleted 10 entries.\nError: The database cannot be reached or is busy.\n"
+
+
+def test_nothing_is_deleted_unless_it_is_meant(run: Action, served: list[str], request: pytest.FixtureRequest) -> None:
+    assert "give --yes" in run("history", "prune", "--before", "2026-11-11", exit_code=2)
+    request.getfixturevalue("terminal")
     assert "for good? [y/N]" in run("history", "prune", "--before", "2026-11-11", exit_code=1, stdin="n\n")
     for wrong, said in (("9999-01-01", "in the future"), ("soon", "It is not a day as 2026-11-29, or")):
         assert said in run("history", "prune", "--before", wrong, "--yes", exit_code=2)

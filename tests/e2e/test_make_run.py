@@ -74,6 +74,10 @@ def test_production_warns_of_the_demo_users_that_development_has_left(start: Cal
     printed = start(STOCK_TRANSPORT="http", APP_ENV="production").read_until("Stock service: starting")
     for name in ("admin", "johndoe"):
         assert f"WARNING: {name} can log in with the password that everybody knows" in printed
+        way_out = re.search(rf": (cd .*) users set-password {name}, or users deactivate {name}\n", printed)
+        assert way_out
+        command = f"{way_out[1]} users set-password {name} --generate-password"
+        subprocess.run(["sh", "-c", command], env=NOT_OURS, check=True, timeout=30)
 
 
 def test_a_second_run_in_the_same_place_is_refused(start: Callable[..., Run]) -> None:

@@ -1,5 +1,6 @@
 """The metrics of a gunicorn with several workers: one answer for all, through the end of any of them."""
 
+import json
 import os
 import re
 import signal
@@ -56,7 +57,7 @@ def api(tmp_path: Path) -> Iterator[Metered]:
         yield api
 
 
-def test_all_workers_are_one_answer_through_kills_and_reloads_and_leave_nothing(api: Metered) -> None:
+def test_all_workers_are_one_answer_through_kills_and_reloads_and_leave_nothing(api: Metered, tmp_path: Path) -> None:
     assert api.process
     api.ask(20)
     assert api.count() == 20
@@ -67,6 +68,8 @@ def test_all_workers_are_one_answer_through_kills_and_reloads_and_leave_nothing(
         assert api.count() == 20 * ended
         api.ask(20)
         assert api.count() == 20 * (ended + 1)
+    # gunicorn itself would set up other lines after a reload.
+    assert all("event" in json.loads(line) for line in (tmp_path / "api.log").read_text(encoding="utf-8").splitlines())
     api.ask(200)
     files = api.files()
     assert files

@@ -108,17 +108,27 @@ def test_no_secret_stands_in_a_file() -> None:
 def test_the_readme_makes_every_secret_that_is_referred_to() -> None:
     files = "".join(file.read_text(encoding="utf-8") for file in FOLDER.rglob("*.yaml"))
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
-    made = set(re.findall(r"create secret \w+ ([\w-]+)", readme))
-    assert set(re.findall(r"secretName: ([\w-]+)", files)) == made
+    made = dict(re.findall(r"create secret \w+ ([\w-]+)(.*?)(?=kubectl|\n\n)", readme, re.DOTALL))
+    assert set(re.findall(r"secretName: ([\w-]+)", files)) == made.keys()
+    for each in of_kind("ConfigMap"):
+        read = set(re.findall(r"/run/secrets/stock/(\w+)", str(each["data"])))
+        if read:
+            assert set(re.findall(r"--from-literal=(\w+)=", made[each["metadata"]["name"]])) == read
 
 
 def test_prometheus_finds_both_services_at_their_ports() -> None:
-    asked = yaml.safe_load((ROOT / "deploy" / "monitoring" / "prometheus.yml").read_text(encoding="utf-8"))
-    ports = {sd["port"] for job in asked["scrape_configs"] for sd in job["dns_sd_configs"]}
-    named = {each["metadata"]["name"]: each["spec"]["ports"] for each in of_kind("Service")}
-    assert {port["port"] for name in ("api-metrics", "consumer-metrics") for port in named[name]} == ports
+    text = (ROOT / "deploy" / "monitoring" / "prometheus.yml").read_text(encoding="utf-8")
+    asked = {sd["port"] for job in yaml.safe_load(text)["scrape_configs"] for sd in job["dns_sd_configs"]}
+    settings = {each["metadata"]["name"]: each["data"] for each in of_kind("ConfigMap") if "APP_ENV" in each["data"]}
+    assert {int(data["METRICS_PORT"]) for data in settings.values()} == asked
+    headless = [each for each in of_kind("Service") if each["spec"].get("clusterIP") == "None"]
+    for service in headless:
+        assert f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc" in text
+        assert {port["port"] for port in service["spec"]["ports"]} == asked
     for name in ("api", "consumer"):
-        assert {port["containerPort"] for port in PODS[name]["containers"][0]["ports"]} >= ports
+        (container,) = PODS[name]["containers"]
+        assert {port["containerPort"] for port in container["ports"] if port["name"] == "metrics"} == asked
+    assert len(headless) == 2
 
 
 def test_the_probes_ask_what_the_services_answer() -> None:

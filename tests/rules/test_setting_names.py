@@ -1,4 +1,4 @@
-"""The compose files and .env.example name exactly the settings that the services read."""
+"""The compose files name just the settings that the services read; .env.example has those, and the files' own."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping

@@ -1,9 +1,11 @@
 """Quotes are saved exactly, once, and counted."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
@@ -34,7 +36,11 @@ def test_saving_a_request_again_changes_nothing(app: Flask, api: Api, apple: Quo
     assert api.rows(HistoryEntry) == 2
 
 
-def test_what_is_old_is_deleted_in_steps(app: Flask, apple: Quote) -> None:
+def test_what_is_old_is_deleted_in_steps_with_a_pause(
+    app: Flask, apple: Quote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
     old, new = datetime(2025, 12, 31, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
     with app.app_context():
         for asked in (old, new):
@@ -44,6 +50,8 @@ def test_what_is_old_is_deleted_in_steps(app: Flask, apple: Quote) -> None:
         with reading() as connection:
             left = connection.execute(select(HistoryEntry.requested_at, func.count()).group_by("requested_at")).all()
     assert left == [(new, 1050)]
+    assert len(pauses) == 1
+    assert pauses[0] > 0
 
 
 def test_counts_equal_rows_with_batches_at_the_same_time_in_any_order(app: Flask, apple: Quote) -> None:

@@ -1,5 +1,6 @@
 """What one stock service fetched or claimed, for another one."""
 
+import threading
 import time
 from dataclasses import replace
 from typing import Any
@@ -9,11 +10,14 @@ import pytest
 from service_kit.deadline import Deadline
 from service_kit.redis_link import RedisLink
 from stock_contract import ErrorCode, Failure, Quote
+from stock_service import claims
 from stock_service.cache import Lifetimes, MemoryCache
 from stock_service.shared_cache import SharedCache
+from tests.callers import callers
 from tests.integration.shared_cache.asking import MISS, one
 from tests.private_redis import PrivateRedis
 from tests.stand_ins import StooqStandIn, row
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -47,6 +51,45 @@ def test_who_waits_for_another_process_has_its_own_deadline(
 
     assert time.monotonic() - started < 1
     assert not stooq.queries
+
+
+def test_a_claim_is_renewed_for_as_long_as_its_fetch_takes(redis: PrivateRedis) -> None:
+    first, second = (SharedCache(RedisLink(redis.url), MemoryCache(Lifetimes()), Lifetimes()) for _ in range(2))
+    fetching, fetched = threading.Event(), threading.Event()
+
+    def fetch(*_: object) -> dict[str, Any]:
+        fetching.set()
+        fetched.wait(SOON)
+        return {"A": MISS}
+
+    def unwanted(*_: object) -> dict[str, Any]:
+        raise AssertionError
+
+    with callers(2) as pool:
+        leading = pool.submit(first.load, ["A"], Deadline.after(SOON), fetch)
+        assert fetching.wait(SOON)
+        waiting = pool.submit(second.load, ["A"], Deadline.after(SOON), unwanted)
+        with pytest.raises(TimeoutError):
+            waiting.result(2 * claims.LIFE)
+        fetched.set()
+        assert leading.result(SOON) == waiting.result(SOON) == {"A": MISS}
+
+
+def test_a_claim_is_not_renewed_long_after_its_deadline(redis: PrivateRedis) -> None:
+    first, second = (SharedCache(RedisLink(redis.url), MemoryCache(Lifetimes()), Lifetimes()) for _ in range(2))
+    fetching, given_up = threading.Event(), threading.Event()
+
+    def hangs(*_: object) -> dict[str, Any]:
+        fetching.set()
+        given_up.wait(SOON)
+        return {"A": MISS}
+
+    with callers(1) as pool:
+        hanging = pool.submit(first.load, ["A"], Deadline.after(0.1), hangs)
+        assert fetching.wait(SOON)
+        assert second.load(["A"], Deadline.after(SOON), lambda *_: {"A": MISS}) == {"A": MISS}
+        given_up.set()
+        hanging.result(SOON)
 
 
 def test_a_defect_gives_the_claim_back(redis: PrivateRedis) -> None:

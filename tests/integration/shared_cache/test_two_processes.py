@@ -11,6 +11,7 @@ import pytest
 from scripts.services import ROOT
 from tests.private_redis import PrivateRedis
 from tests.stand_ins import StooqStandIn, row
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -46,12 +47,22 @@ def workers(redis: PrivateRedis, stooq: StooqStandIn) -> Iterator[list[subproces
         yield started
 
 
+def start(worker: subprocess.Popen[str]) -> None:
+    assert worker.stdin
+    worker.stdin.write("go\n")
+    worker.stdin.flush()
+
+
+def answers_of(worker: subprocess.Popen[str]) -> list[str]:
+    assert worker.stdout
+    answers: list[str] = json.loads(worker.stdout.readline())
+    return answers
+
+
 def ask_both(workers: list[subprocess.Popen[str]]) -> list[str]:
     for worker in workers:
-        assert worker.stdin
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    return [source for worker in workers if worker.stdout for source in json.loads(worker.stdout.readline())]
+        start(worker)
+    return [source for worker in workers for source in answers_of(worker)]
 
 
 def test_two_processes_with_a_hundred_callers_each_cause_one_request(
@@ -69,3 +80,17 @@ def test_a_failure_is_shared_between_processes_too(workers: list[subprocess.Pope
 
     assert all("upstream_error" in told for told in ask_both(workers))
     assert len(stooq.queries) == 1
+
+
+def test_who_waits_for_a_process_that_dies_fetches_in_time(
+    workers: list[subprocess.Popen[str]], stooq: StooqStandIn
+) -> None:
+    dying, waiting = workers
+    stooq.hold()
+    start(dying)
+    assert stooq.arrived.acquire(timeout=SOON)
+    start(waiting)
+    dying.kill()
+    stooq.release()
+    assert answers_of(waiting) == ["stooq"] * 100
+    assert len(stooq.queries) == 2
