@@ -10,7 +10,7 @@ RUN := $(BIN)/python -m
 INSTALL := $(RUN) pip install -qq --disable-pip-version-check --require-hashes -r
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-.PHONY: help run demo-data test test-unit test-integration test-systems test-compose test-faults test-browser test-openapi openapi screenshots chaos bench bench-quick lint format types lock audit sbom clean
+.PHONY: help run demo-data test test-unit test-integration test-e2e test-compose test-faults test-browser test-openapi openapi screenshots chaos bench bench-quick lint format types lock audit sbom clean
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -25,21 +25,23 @@ demo-data: export DATABASE_URI := $(DATABASE_URI)
 demo-data: .venv/runtime  ## Fill johndoe's history in the database of `make run` with made-up quotes (ROWS: 100000)
 	@$(BIN)/python api_service/commands.py demo-data --rows $(ROWS)
 
-# What computes goes beside what waits, and gives way to it: the tests of whole systems ask for answers in time. Those of
-# parts against a broker or a database, which do so too, come when the computing is done.
+# Unit tests compute and give way to what goes beside them, for that asks for answers in time; then their lanes go on with
+# tests against real brokers and databases.
+REST := stock_contract service_kit amqp_rpc stock_service benchmarks tests
 test: .venv/development  ## Everything: lint, types, import rules, all tests (brings its own RabbitMQ)
 	@$(RUN) scripts.lanes \
-		parts="nice $(MAKE) --no-print-directory lint types test-unit && $(MAKE) --no-print-directory test-integration" \
-		systems="$(MAKE) --no-print-directory test-systems"
+		parts="nice $(MAKE) --no-print-directory lint types test-unit UNIT='$(REST)' && $(MAKE) --no-print-directory test-integration" \
+		api="nice $(MAKE) --no-print-directory test-unit UNIT=api_service && $(RUN) pytest tests/integration/faults" \
+		systems="$(MAKE) --no-print-directory test-e2e"
 
-test-unit: .venv/development  ## The tests that need no other process
-	$(RUN) pytest --ignore=tests/integration --ignore=tests/e2e
+test-unit: .venv/development  ## The tests that need no other process (UNIT names some folders)
+	$(RUN) pytest --ignore=tests/integration --ignore=tests/e2e $(UNIT)
 
-test-integration: .venv/development  ## Parts of it against a real RabbitMQ, PostgreSQL and Redis
+test-integration: .venv/development  ## Parts of it against a real RabbitMQ, PostgreSQL and Redis, nothing broken between them
 	$(RUN) pytest tests/integration --ignore=tests/integration/faults
 
-test-systems: .venv/development  ## Both services as real processes, in both transports, and what can break between them
-	$(RUN) pytest tests/integration/faults tests/e2e
+test-e2e: .venv/development  ## Both services as real processes, in both transports
+	$(RUN) pytest tests/e2e
 
 test-faults: .venv/development  ## Everything that can break between the services, broken
 	$(RUN) pytest tests/integration/faults tests/e2e/test_restarts.py tests/e2e/test_broker_kills.py tests/e2e/test_killed_api.py tests/e2e/test_two_versions.py

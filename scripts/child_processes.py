@@ -6,8 +6,9 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _GRACE_AT_EXIT = 5.0
@@ -29,7 +30,7 @@ class Child:
         talks: bool = False,
     ) -> None:
         self.log = log
-        with log.open("ab") as output:
+        with log.open("ab") as output, _no_signal_between():
             self._process = subprocess.Popen(
                 list(map(str, command)),
                 cwd=cwd,
@@ -40,8 +41,8 @@ class Child:
                 start_new_session=True,
                 bufsize=0,  # what a buffer holds is not seen by `select`
             )
-        self.pid = self._process.pid
-        _guard.watch(self)
+            self.pid = self._process.pid
+            _guard.watch(self)
 
     @property
     def exit_code(self) -> int | None:
@@ -92,6 +93,25 @@ class Child:
 def kill_group(pid: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+@contextmanager
+def _no_signal_between() -> Iterator[None]:
+    """Handlers of signals that raise do so after the block: a program that has just started must be known by then."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    ours = {int(number): handler for number, handler in handlers.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread():
+        ours = {}  # they run in the main thread
+    came: list[int] = []
+    for number in ours:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 class _Guard:

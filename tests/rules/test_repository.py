@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,17 @@ def tracked_files() -> list[Path]:
     if listed.returncode:  # not a clone: an unpacked archive has nothing but the project's files at first
         return [path for path in ROOT.rglob("*") if path.is_file() and not NOT_PROJECT & set(path.parts)]
     return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def test_the_lanes_of_make_test_run_every_folder_of_tests() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (rest,) = re.findall(r"^REST := (.*)$", makefile, re.MULTILINE)
+    configured = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["testpaths"]
+    assert sorted([*rest.split(), "api_service"]) == sorted(configured)
+    ignored = re.findall(r"--ignore=(\S+)", makefile)
+    assert set(ignored) == {"tests/integration", "tests/e2e", "tests/integration/faults"}
+    for folder in ("tests/integration --ignore=tests/integration/faults", "tests/integration/faults", "tests/e2e"):
+        assert re.search(rf"pytest {folder}[\"\n]", makefile), folder
 
 
 def test_no_file_names_a_package_index() -> None:

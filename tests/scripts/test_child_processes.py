@@ -7,9 +7,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from scripts import child_processes
 from scripts.child_processes import Child
 from scripts.services import ROOT
 
@@ -22,6 +24,8 @@ STUBBORN = [
 PARENT = """
 import sys
 from pathlib import Path
+from typing import Any
+from scripts import child_processes
 from scripts.child_processes import Child
 child = Child([sys.executable, "-c", "import time; time.sleep(60)"], log=Path(sys.argv[1]), cwd=Path("."))
 print(child.pid, flush=True)
@@ -115,3 +119,34 @@ def test_a_program_that_has_ended_says_an_empty_line(tmp_path: Path) -> None:
     assert child.line(10) == ""
     assert "no such thing" in child.last_lines(1)
     child.kill()
+
+
+class AskedToStopError(BaseException):
+    pass
+
+
+def test_a_signal_in_the_middle_of_a_start_leaves_no_program_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handler raises, as that of `make run` does, before the caller has the child in hand."""
+    start = subprocess.Popen
+
+    def interrupted(*args: Any, **options: Any) -> Any:
+        started = start(*args, **options)
+        signal.raise_signal(signal.SIGTERM)
+        return started
+
+    def asked(number: int, frame: object) -> None:
+        raise AskedToStopError
+
+    known = set(child_processes._guard._watched)
+    before = signal.signal(signal.SIGTERM, asked)
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    try:
+        with pytest.raises(AskedToStopError):
+            Child(SLEEP, log=tmp_path / "log", cwd=ROOT)
+        assert signal.getsignal(signal.SIGTERM) is asked
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    (pid,) = set(child_processes._guard._watched) - known
+    assert child_processes._guard._watched[pid].kill() == -signal.SIGKILL
