@@ -103,8 +103,10 @@ class EnvironmentReader:
     def certificates(self, name: str) -> str:
         """Certificates in PEM; empty when there are none."""
         value = self.text(name, "")
+        if not value:
+            return ""
         try:
-            ssl.create_default_context(cadata=value or None)
+            ssl.create_default_context(cadata=value)
         except (ssl.SSLError, ValueError):
             self.problem(name, "must be one or more certificates in PEM (-----BEGIN CERTIFICATE-----)")
         return value

@@ -7,7 +7,6 @@ from api_service.rpc_metrics import RpcMetrics
 from api_service.settings import Settings
 from api_service.stock_clients.base import StockClient
 from api_service.stock_clients.bulkhead import Bulkhead
-from api_service.stock_clients.http import HttpStockClient
 from api_service.stock_clients.rpc import RpcStockClient
 from api_service.stock_clients.shared import SharedCalls
 from service_kit import time_budget
@@ -21,6 +20,8 @@ def make_stock_client(settings: Settings) -> StockClient:
 
 def _make_transport(settings: Settings) -> StockClient:
     if settings.stock_transport == "http":
+        from api_service.stock_clients.http import HttpStockClient  # a process that needs none starts sooner
+
         return HttpStockClient(settings.stock_service_url, max_connections=settings.stock_calls)
     return RpcStockClient(
         partial(
