@@ -5,10 +5,13 @@ import io
 import json
 import sys
 import threading
+import time
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 import pytest
 
+from benchmarks.rpc.programs import driving
 from benchmarks.rpc.programs.contract import quote
 from benchmarks.rpc.programs.driving import Call, drive, drive_async
 
@@ -16,8 +19,12 @@ from benchmarks.rpc.programs.driving import Call, drive, drive_async
 def test_so_many_threads_call_at_once_and_each_keeps_its_own_call(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("4 0.05\n2 0.01\n"))
-    together = threading.Barrier(4, timeout=10)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("4 0.05\n2 0.5\n"))
+    met = threading.Event()
+    together = threading.Barrier(4, action=met.set, timeout=10)
+    # The clock stands until all four are here, however long they take.
+    clock = SimpleNamespace(perf_counter=lambda: time.perf_counter() if met.is_set() else 0.0)
+    monkeypatch.setattr(driving, "time", clock)
     made: list[int] = []
     callers: dict[int, set[int]] = {}
 
