@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, select
@@ -40,7 +41,7 @@ def prune(user_id: int, before: datetime) -> Iterator[int]:
     start = _BEGINNING
     while True:
         began_at = time.monotonic()
-        moments = written(lambda connection, start=start: _delete(connection, user_id, start, before))  # type: ignore[misc]
+        moments = written(partial(_delete, user_id=user_id, start=start, end=before))
         yield len(moments)
         if len(moments) < _BATCH:
             return
