@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from scripts.compose_project import ComposeProject
+from scripts.logged_troubles import logged_troubles
 
 HEALTHY_SECONDS = 90.0
 """In which a container that was started has to be healthy; a broker on a busy machine takes most of it."""
@@ -33,6 +34,7 @@ def brought_up(
         yield project
     except BaseException:
         print(project.run("ps"), project.run("logs", "--no-color", "--tail", "40"), sep="\n", file=sys.stderr)
+        print("Complaints:", logged_troubles(project.run("logs", "--no-color")), sep="\n", file=sys.stderr)
         raise
     finally:
         project.remove()

@@ -2,16 +2,21 @@
 
     python -m scripts.lanes one='make lint' two='make types'
 
-Each command is one of the shell. All run to their end, also when another fails; then the exit code tells whether all
-went well. Ctrl-C reaches all of them, because they stay in the terminal's process group.
+Each command is one of the shell. All run to their end, also when another fails; then the last lines of those that
+failed are printed once more, for thousands of others may stand between, and the exit code tells whether all went well.
+Ctrl-C reaches all of them, because they stay in the terminal's process group.
 """
 
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+
+SAID_AGAIN = 20
+"""Lines of a lane that failed that are repeated at the end: pytest's summary and what make says of it."""
 
 
 class Lane:
@@ -21,6 +26,7 @@ class Lane:
         self.name = name
         self.took = 0.0
         """Seconds, once it has ended."""
+        self.last_lines: deque[str] = deque(maxlen=SAID_AGAIN)
         self._prefix = f"{name:{width}} | "
         self._started = time.monotonic()
         self._process = subprocess.Popen(
@@ -41,7 +47,9 @@ class Lane:
         assert self._process.stdout
         with self._process.stdout as lines:
             for line in lines:
-                sys.stdout.write(f"{self._prefix}{line.decode(errors='replace').rstrip()}\n")
+                said = f"{self._prefix}{line.decode(errors='replace').rstrip()}\n"
+                self.last_lines.append(said)
+                sys.stdout.write(said)
                 sys.stdout.flush()
         self._process.wait()
         self.took = time.monotonic() - self._started
@@ -58,6 +66,9 @@ def main(arguments: Sequence[str]) -> int:
         for lane in lanes:
             lane.wait()
     codes = {lane: lane.wait() for lane in lanes}
+    for lane, code in codes.items():
+        if code:
+            sys.stdout.writelines(["\n", *lane.last_lines, "\n"])
     for lane, code in codes.items():
         print(f"{lane.name}: {'passed' if code == 0 else f'failed (exit code {code})'} after {lane.took:.0f} s")
     return 1 if any(codes.values()) else 0

@@ -26,7 +26,15 @@ def test_one_that_fails_stops_no_other_and_fails_all(capsys: pytest.CaptureFixtu
     said = capsys.readouterr().out
     assert "bad  | dying\n" in said
     assert "good | fine\n" in said
-    assert "bad: failed (exit code 3) after 0 s\ngood: passed after 0 s\n" in said
+    assert said.endswith("bad: failed (exit code 3) after 0 s\ngood: passed after 0 s\n")
+
+
+def test_the_last_lines_of_one_that_fails_come_again_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """One that fails early is otherwise hidden by all that the others say after it."""
+    assert lanes.main([f"bad=seq 1 {lanes.SAID_AGAIN + 1}; false", "good=echo fine"]) == 1
+    *_, again, verdicts = capsys.readouterr().out.split("\n\n")
+    assert again.splitlines() == [f"bad  | {number}" for number in range(2, lanes.SAID_AGAIN + 2)]
+    assert verdicts.startswith("bad: failed")
 
 
 @pytest.mark.parametrize("arguments", [[], ["make lint"], ["one=true", "make types"]])
