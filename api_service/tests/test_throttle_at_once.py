@@ -11,8 +11,15 @@ from flask import Flask
 from api_service.auth import throttle
 from api_service.auth.throttle import TooManyAttemptsError
 from api_service.tests.helpers import Api, CountingHasher, HandSetClock
+from service_kit import time_budget
 
-pytestmark = pytest.mark.usefixtures("quick_hasher")
+pytestmark = pytest.mark.usefixtures("quick_hasher", "long_turns")
+
+
+@pytest.fixture
+def long_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many at once take their time on a slow machine; who gives up is the business of test_throttle.py."""
+    monkeypatch.setattr(time_budget, "LOGIN_TURN", 20.0)
 
 
 def at_once(number: int, call: Callable[[int], object]) -> list[Any]:
