@@ -11,7 +11,7 @@ from flask import current_app
 from sqlalchemy import Connection
 from sqlalchemy.sql.dml import ReturningInsert
 
-from api_service import metrics
+from api_service import metrics, postgresql_saves
 from api_service.database import DatabaseUnavailableError, db, insert_into, written
 from api_service.grouped_saves import GroupedSaves
 from api_service.idempotency import OneCall, Results, claim
@@ -72,9 +72,18 @@ def _save_all(requests: Sequence[_Rows], deadline: Deadline) -> None:
 
 
 def _add(connection: Connection, rows: _Rows) -> None:
-    if rows:
-        added = connection.execute(_insert_entries(connection.dialect.name), rows)
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        added = connection.execute(_insert_entries(), rows)
         count_served(connection, Counter((asked.astimezone(UTC).date(), symbol.lower()) for asked, symbol in added))
+    else:
+        postgresql_saves.add_counted(connection, rows, _random_slot())
+
+
+def _random_slot() -> int:
+    """Where a transaction counts, so that those of one moment seldom wait for each other's rows."""
+    return random.randrange(COUNT_SLOTS)  # noqa: S311  it spreads load, it keeps no secret
 
 
 def _row(quote: Quote) -> dict[str, Any]:
@@ -98,9 +107,9 @@ def _row(quote: Quote) -> dict[str, Any]:
 
 
 @cache
-def _insert_entries(dialect: str) -> ReturningInsert[datetime, str]:
+def _insert_entries() -> ReturningInsert[datetime, str]:
     """Returns when it was asked and the symbol of each row that was not there yet."""
-    insert = insert_into(HistoryEntry, dialect)
+    insert = insert_into(HistoryEntry, "sqlite")
     return insert.on_conflict_do_nothing(index_elements=[HistoryEntry.request_id, HistoryEntry.position]).returning(
         HistoryEntry.requested_at, HistoryEntry.symbol
     )
@@ -128,7 +137,7 @@ def count_served(connection: Connection, added: Counter[tuple[date, str]]) -> No
     """Count what was added to the history in this transaction: by its day in UTC, and its code in lower case."""
     if not added:
         return
-    slot = random.randrange(COUNT_SLOTS)  # noqa: S311  it spreads load, it keeps no secret
+    slot = _random_slot()
     of_all_days: Counter[str] = Counter()
     for (_, symbol), times in added.items():
         of_all_days[symbol] += times

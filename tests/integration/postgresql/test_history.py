@@ -18,12 +18,16 @@ from tests.callers import callers
 
 
 def test_values_come_out_as_they_went_in(app: Flask, apple: Quote) -> None:
-    exact = replace(apple, low=Decimal("0.1000000001"), high=Decimal("999999999999.9999999999"), volume=2**63 - 1)
+    name = """Société "Ü" 'x' \\ %s {1,2} \U0001f34f"""
+    exact = replace(
+        apple, name=name, low=Decimal("0.1000000001"), high=Decimal("999999999999.9999999999"), volume=2**63 - 1
+    )
     asked = datetime(2021, 4, 1, 19, 20, 30, 987654, tzinfo=UTC)
     with app.app_context():
-        history.save_quotes(1, "r1", asked, [exact])
+        history.save_quotes(1, "r1", asked, [exact, replace(apple, volume=None, currency=None)])
         with reading() as connection:
-            row = connection.execute(select(HistoryEntry.__table__)).mappings().one()
+            row, other = connection.execute(select(HistoryEntry.__table__).order_by("id")).mappings()
+    assert (row["name"], other["position"], other["volume"], other["currency"]) == (name, 1, None, None)
     assert (row["low"], row["high"], row["volume"]) == (exact.low, exact.high, exact.volume)
     assert (row["requested_at"], row["as_of"]) == (asked, apple.as_of)
 
