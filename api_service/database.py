@@ -155,7 +155,7 @@ def _engine_options(uri: str, pool_size: int) -> dict[str, Any]:
         "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
         "application_name": "api_service",
     }
-    return {**common, "pool_pre_ping": True, "connect_args": connect_args}
+    return {**common, "connect_args": connect_args}
 
 
 def _ms(seconds: float) -> int:

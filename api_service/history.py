@@ -102,7 +102,7 @@ def _row(quote: Quote) -> dict[str, Any]:
     }
 
 
-# RETURNING makes SQLAlchemy send a list of rows as one statement with many VALUES: a batch costs one round trip.
+# RETURNING makes SQLAlchemy send a list of rows as one statement with many VALUES.
 # https://docs.sqlalchemy.org/en/20/core/connections.html#insert-many-values-behavior-for-insert-statements
 
 

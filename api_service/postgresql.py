@@ -4,12 +4,16 @@ The server's own limits (`statement_timeout`) hold for each statement, not for a
 answer cannot reach us: the machine is frozen, or a firewall swallows the packets. The driver would wait for ever.
 """
 
+import math
+import select
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Self, TypeVar
 
 import psycopg
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import InvalidatePoolError
 
 from api_service.transaction_deadline import current_deadline
 from service_kit import time_budget
@@ -19,6 +23,9 @@ _Value = TypeVar("_Value")
 _INTERVAL: Final = 0.1
 """Seconds between two looks of the driver at whether it was interrupted; its own default."""
 _SHORTEST: Final = 0.001
+_TRUSTED: Final = 1.0
+"""Seconds after an answer in which a connection is used without a look at whether it still works, which costs a way to
+the server and back."""
 
 
 class BoundedConnection(psycopg.Connection[Any]):
@@ -28,17 +35,21 @@ class BoundedConnection(psycopg.Connection[Any]):
     """
 
     patience: float | None = time_budget.DATABASE_ANSWER
+    answered_at = math.inf
+    """By the monotonic clock; of a new connection, never too long ago."""
 
     def wait(
         self, gen: Generator[Any, Any, _Value], interval: float = _INTERVAL, timeout: float | None = None
     ) -> _Value:
         """:raises psycopg.OperationalError: the answer did not come, and the connection is of no more use."""
         try:
-            return super().wait(gen, interval, _bounded(self.patience) if timeout is None else timeout)
+            result = super().wait(gen, interval, _bounded(self.patience) if timeout is None else timeout)
         except psycopg.OperationalError as error:
             if error.sqlstate is None:  # not the server's words: it gave no answer, or is gone
                 self.close()
             raise
+        self.answered_at = time.monotonic()
+        return result
 
     @classmethod
     def _connect_gen(cls, conninfo: str = "") -> Generator[Any, Any, Self]:
@@ -60,10 +71,9 @@ class BoundedConnection(psycopg.Connection[Any]):
 
 
 def bound_connections(engine: Engine) -> None:
-    """Have `engine` make bounded connections, and look only shortly whether one that lay in the pool still works."""
+    """Have `engine` make bounded connections, and look shortly whether one that lay in the pool still works."""
     event.listen(engine, "do_connect", _connect)
-    event.listen(engine, "checkin", _await_ping)
-    event.listen(engine, "checkout", _await_answers)
+    event.listen(engine, "checkout", _look)
 
 
 @contextmanager
@@ -82,14 +92,30 @@ def _connect(_dialect: object, _record: object, arguments: list[Any], options: d
     return BoundedConnection.connect(*arguments, **options)
 
 
-def _await_ping(connection: BoundedConnection | None, _record: object) -> None:
-    """The next who waits is the pool's pre-ping, which comes before the check-out is told."""
-    if connection is not None:
-        connection.patience = time_budget.DATABASE_PING
+def _look(connection: BoundedConnection, _record: object, _proxy: object) -> None:
+    """As `pool_pre_ping` does; but who has just answered is looked at only when there is something to read.
 
-
-def _await_answers(connection: BoundedConnection, _record: object, _proxy: object) -> None:
+    :raises InvalidatePoolError: it does not work, so those as old as it may not either; the pool makes a new one.
+    """
+    if time.monotonic() - connection.answered_at < _TRUSTED and _is_quiet(connection):
+        return
+    connection.patience = time_budget.DATABASE_PING
+    try:
+        connection.autocommit = True
+        connection.execute("")
+        connection.autocommit = False
+    except psycopg.Error as error:
+        raise InvalidatePoolError from error
     connection.patience = time_budget.DATABASE_ANSWER
+
+
+def _is_quiet(connection: BoundedConnection) -> bool:
+    """Nothing has come since its last answer: no farewell of the server, no end of the way to it."""
+    if connection.closed:
+        return False
+    socket = select.poll()
+    socket.register(connection.fileno(), select.POLLIN)
+    return not socket.poll(0)
 
 
 def _bounded(patience: float | None) -> float | None:

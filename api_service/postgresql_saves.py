@@ -6,6 +6,8 @@ while its process is twice told of a result and asked for the next step; on a bu
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -19,7 +21,8 @@ _TYPES: Final = ", ".join(f"{column.name} {column.type.compile(postgresql.dialec
 
 # One JSON value holds any number of rows: the text is always the same, so that the driver has it prepared, and there
 # is no limit of 65,535 values. Symbols are ASCII; the collation keeps the server's language out of lower().
-# The second count waits for the first: all transactions lock rows in one order, or two could wait in a circle.
+# The second count waits for the whole first one, therefore count(*) and not EXISTS: all transactions lock rows in one
+# order, or two could wait in a circle.
 _ADD: Final = f"""
 WITH entries AS (
     INSERT INTO history ({_NAMES})
@@ -44,5 +47,14 @@ def add_counted(connection: Connection, rows: Sequence[Mapping[str, Any]], slot:
 
     :raises sqlalchemy.exc.DBAPIError: the database refuses a row; none is added.
     """
-    # Decimals and moments go as text, which loses nothing of either.
-    connection.exec_driver_sql(_ADD, {"rows": json.dumps(rows, default=str), "slot": slot})
+    connection.exec_driver_sql(_ADD, {"rows": json.dumps(rows, default=_as_text), "slot": slot})
+
+
+def _as_text(value: Decimal | datetime) -> str:
+    """What JSON has no form for; as text it loses nothing.
+
+    :raises ValueError: a moment without a zone: the server would take it for one in the zone of its session.
+    """
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise ValueError("a moment without a zone")
+    return str(value)

@@ -177,8 +177,8 @@ def end_all_tokens(user_id: int) -> None:
 
 
 def _lock(connection: Connection, who: int | str) -> UserSummary:
-    """The user, whom nobody else changes before this transaction ends."""
-    row = connection.execute(SUMMARY.where(_is(who)).with_for_update()).one_or_none()
+    """The user, whom nobody else changes before this transaction ends; histories that name the user go on growing."""
+    row = connection.execute(SUMMARY.where(_is(who)).with_for_update(key_share=True)).one_or_none()
     if row is None:
         raise UnknownUserError(f"There is no user {who}.")
     return UserSummary(*row)
@@ -208,7 +208,7 @@ def _keep_an_admin(connection: Connection, who: int | str) -> None:
     both succeed.
     """
     is_admin = (User.role == Role.ADMIN, User.active)
-    query = select(User.id, User.username).where(*is_admin).order_by(User.id).with_for_update()
+    query = select(User.id, User.username).where(*is_admin).order_by(User.id).with_for_update(key_share=True)
     admins = connection.execute(query).all()
     if len(admins) == 1 and who in admins[0]:  # as its id or as its name
         raise LastAdminError(f"{admins[0].username} is the last active super user; make another one first.")

@@ -12,7 +12,7 @@ def logged_troubles(logs: str) -> str:
     for line in logs.splitlines():
         container, _, said = line.partition("|")
         record = _record(said)
-        if record.get("level") in _GRAVE:
+        if str(record.get("level")) in _GRAVE:
             counted[f"{container.strip()} {record.get('event')} {record.get('code') or ''}".rstrip()] += 1
     return "\n".join(f"{number:6} x {kind}" for kind, number in counted.most_common())
 

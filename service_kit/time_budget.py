@@ -24,7 +24,7 @@ DATABASE_ROLLBACK: Final = 0.25
 """After that PostgreSQL may still say that it has given up, and roll back; then its connection is dropped."""
 DATABASE_LOCK: Final = 1.0
 DATABASE_PING: Final = 0.5
-"""A connection that lay in the pool answers in this time, or is replaced."""
+"""A connection that was silent for a second, or was sent something, answers in this time, or is replaced."""
 DATABASE_ANSWER: Final = 2.0
 """No answer of the database takes longer, because it has limits of its own; then it, or the way to it, is gone."""
 DATABASE_IDLE: Final = 5.0

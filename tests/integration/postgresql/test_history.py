@@ -2,15 +2,15 @@
 
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from api_service import history, history_pruning, popularity
-from api_service.database import reading
+from api_service import history, history_pruning, popularity, users
+from api_service.database import reading, writing
 from api_service.models import HistoryEntry, StockDayCount, StockRequestCount
 from api_service.tests.helpers import Api
 from stock_contract import Quote
@@ -38,6 +38,32 @@ def test_saving_a_request_again_changes_nothing(app: Flask, api: Api, apple: Quo
             history.save_quotes(1, "same", datetime.now(UTC), [apple, apple])
         assert popularity.most_requested() == [popularity.StockCount("aapl.us", 2)]
     assert api.rows(HistoryEntry) == 2
+
+
+def test_of_a_request_that_was_saved_in_part_the_rest_is_saved_and_counted(app: Flask, api: Api, apple: Quote) -> None:
+    asked = datetime(2026, 1, 1, 23, 30, tzinfo=timezone(-timedelta(hours=1)))
+    with app.app_context():
+        history.save_quotes(1, "same", asked, [apple])
+        history.save_quotes(1, "same", asked, [apple, apple, replace(apple, symbol="Acu.US")])
+        assert popularity.most_requested() == [popularity.StockCount("aapl.us", 2), popularity.StockCount("acu.us", 1)]
+        with reading() as connection:
+            assert set(connection.scalars(select(StockDayCount.day))) == {date(2026, 1, 2)}  # in UTC
+    assert api.rows(HistoryEntry) == 3
+
+
+def test_a_moment_without_a_zone_is_refused(app: Flask, api: Api, apple: Quote) -> None:
+    with app.app_context(), pytest.raises(ValueError, match="zone"):
+        history.save_quotes(1, "r1", datetime(2026, 1, 1), [apple])  # noqa: DTZ001
+    assert api.rows(HistoryEntry) == 0
+
+
+def test_a_user_who_is_being_changed_goes_on_being_served(app: Flask, api: Api, apple: Quote) -> None:
+    """Or all who are saved with that user would wait, and everybody who waits for their counts."""
+    with app.app_context(), writing() as connection:
+        users._keep_an_admin(connection, "johndoe")
+        users._lock(connection, "johndoe")
+        history.save_quotes(1, "r1", datetime.now(UTC), [apple])
+        assert api.rows(HistoryEntry) == 1
 
 
 def test_what_is_old_is_deleted_in_steps_with_a_pause(

@@ -66,6 +66,8 @@ def test_connections_that_are_cut_while_nobody_uses_them_are_replaced(
     assert ask().status_code == 200
     proxy.cut()
     assert ask().status_code == 200
+    proxy.cut()
+    assert api.log_in("johndoe", "john").status_code == 200
     during_the_call(proxy.cut)
     assert ask().status_code == 200
     assert api.rows(HistoryEntry) == 3
