@@ -28,11 +28,12 @@ demo-data: .venv/runtime  ## Fill johndoe's history in the database of `make run
 # Unit tests compute and give way to what goes beside them, for that asks for answers in time; then their lanes go on with
 # tests against real brokers and databases.
 REST := stock_contract service_kit amqp_rpc stock_service benchmarks tests
+OF_DATABASE := tests/integration/faults/postgresql
 test: .venv/development  ## Everything: lint, types, import rules, all tests (brings its own RabbitMQ)
 	@$(RUN) scripts.lanes \
 		parts="nice $(MAKE) --no-print-directory lint types test-unit UNIT='$(REST)' && $(MAKE) --no-print-directory test-integration" \
-		api="nice $(MAKE) --no-print-directory test-unit UNIT=api_service && $(RUN) pytest tests/integration/faults" \
-		systems="$(MAKE) --no-print-directory test-e2e"
+		api="nice $(MAKE) --no-print-directory test-unit UNIT=api_service && $(RUN) pytest tests/integration/faults --ignore=$(OF_DATABASE)" \
+		systems="$(MAKE) --no-print-directory test-e2e && $(RUN) pytest $(OF_DATABASE)"
 
 test-unit: .venv/development  ## The tests that need no other process (UNIT names some folders)
 	$(RUN) pytest --ignore=tests/integration --ignore=tests/e2e $(UNIT)

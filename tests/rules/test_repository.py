@@ -39,12 +39,19 @@ def tracked_files() -> list[Path]:
 def test_the_lanes_of_make_test_run_every_folder_of_tests() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (rest,) = re.findall(r"^REST := (.*)$", makefile, re.MULTILINE)
+    (of_database,) = re.findall(r"^OF_DATABASE := (.*)$", makefile, re.MULTILINE)
     configured = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["testpaths"]
     assert sorted([*rest.split(), "api_service"]) == sorted(configured)
-    ignored = re.findall(r"--ignore=(\S+)", makefile)
-    assert set(ignored) == {"tests/integration", "tests/e2e", "tests/integration/faults"}
-    for folder in ("tests/integration --ignore=tests/integration/faults", "tests/integration/faults", "tests/e2e"):
-        assert re.search(rf"pytest {folder}[\"\n]", makefile), folder
+    ignored = re.findall(r"--ignore=([^\s\"]+)", makefile)
+    assert set(ignored) == {"tests/integration", "tests/e2e", "tests/integration/faults", "$(OF_DATABASE)"}
+    assert (ROOT / of_database).is_relative_to(ROOT / "tests/integration/faults")
+    for folders in (
+        "tests/integration --ignore=tests/integration/faults",
+        "tests/integration/faults --ignore=$(OF_DATABASE)",
+        "$(OF_DATABASE)",
+        "tests/e2e",
+    ):
+        assert re.search(rf"pytest {re.escape(folders)}[\"\n]", makefile), folders
 
 
 def test_no_file_names_a_package_index() -> None:
