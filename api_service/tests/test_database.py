@@ -195,7 +195,6 @@ def test_values_stay_out_of_the_log(app: Flask, caplog: pytest.LogCaptureFixture
 
 def test_postgresql_gets_limits_for_every_wait() -> None:
     options = database._engine_options("postgresql+psycopg://user@host/name", 7)
-    assert options["pool_pre_ping"] is True
     assert (options["pool_size"], options["max_overflow"], options["pool_timeout"]) == (7, 0, 1)
     assert options["connect_args"]["connect_timeout"] == 2
     assert "-c lock_timeout=1000 -c statement_timeout=1500" in options["connect_args"]["options"]
