@@ -134,7 +134,10 @@ def _upsert_day_counts(dialect: str) -> ReturningInsert[str]:
 
 
 def count_served(connection: Connection, added: Counter[tuple[date, str]]) -> None:
-    """Count what was added to the history in this transaction: by its day in UTC, and its code in lower case."""
+    """Count what was added to the history in this transaction: by its day in UTC, and its code in lower case.
+
+    Saves on PostgreSQL count in the statement that adds the rows, by the same rule (`postgresql_saves`).
+    """
     if not added:
         return
     slot = _random_slot()
